@@ -1,0 +1,1 @@
+//! The library of `hoopctl`, in modules that the binary and the generators of completions share.

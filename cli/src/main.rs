@@ -1,0 +1,2 @@
+//! `hoopctl`: the command line.
+fn main() {}

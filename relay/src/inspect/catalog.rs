@@ -1,0 +1,1 @@
+//! A snapshot of what names mean at a target: relations, functions, types, keys, indirections. Pure data; `target` loads it.

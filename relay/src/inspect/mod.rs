@@ -1,0 +1,4 @@
+//! Reading operations: what a statement would do, in the words of policy.
+
+pub mod catalog;
+pub mod sql;

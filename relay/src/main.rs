@@ -1,0 +1,2 @@
+//! `hoop-relay`: the server.
+fn main() {}

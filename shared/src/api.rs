@@ -1,0 +1,403 @@
+//! The JSON of the relay's HTTPS API and of `hoopctl -o json`: one set of types for both ends.
+//!
+//! | route | credential | gives |
+//! |---|---|---|
+//! | `GET /healthz`, `GET /readyz` | none | text |
+//! | `GET /v1/info` | none | [`Info`] |
+//! | `POST /v1/login/device` | none | [`DeviceStart`] → [`DeviceStarted`] |
+//! | `POST /v1/login/device/poll` | none | [`DevicePoll`] → [`DevicePolled`] |
+//! | `POST /v1/login/workload` | none | [`WorkloadLogin`] → [`Enrolled`] |
+//! | `GET /v1/whoami` | certificate | [`Whoami`] |
+//! | `POST /v1/logout` | certificate | `{}` |
+//! | `GET /v1/connections` | certificate | `[`[`ConnectionListed`]`]` |
+//! | `GET /v1/requests` | certificate | `[`[`Request`]`]` |
+//! | `GET /v1/requests/ID` | certificate | [`Request`] |
+//! | `GET /v1/requests/ID/wait?seconds=N` | certificate | [`Request`], when it is no longer pending or the time is over |
+//! | `POST /v1/requests/ID/decision` | certificate | [`Decide`] → [`Request`] |
+//! | `POST /v1/requests/ID/cancel` | certificate | [`Request`] |
+//! | `GET /v1/sessions` | certificate | `[`[`SessionSummary`]`]` |
+//! | `GET /v1/sessions/ID` | certificate | [`SessionShown`] |
+//! | `GET /v1/sessions/ID/verify` | certificate | [`Verified`] |
+//! | `POST /v1/sessions/ID/kill` | certificate | `{}` |
+//!
+//! An error is an HTTP status and `{"error": `[`Refusal`]`}`. Times are RFC 3339.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::id::{RequestId, SessionId};
+use crate::protocol::Protocol;
+use crate::refusal::Refusal;
+
+/// The body of an error answer, and the last line on stderr under `-o json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What, why, what next.
+    pub error: Refusal,
+}
+
+/// What anybody may know about a relay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Info {
+    /// The relay's version.
+    pub version: String,
+    /// The oldest and newest wire version that it speaks.
+    pub wire: (u16, u16),
+    /// Names of the identity providers for people; the first is the default.
+    pub issuers: Vec<String>,
+}
+
+/// Starts a device login (RFC 8628) for a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceStart {
+    /// PKCS #10, PEM. Only its public key is used.
+    pub csr: String,
+    /// The identity provider's name; the relay's first where absent.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// The machine's name, for people to recognise the login.
+    pub machine: String,
+}
+
+/// What the person must do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceStarted {
+    /// Names this login while polling; secret.
+    pub login: String,
+    /// Where to go.
+    pub verification_uri: String,
+    /// The same with the code in it, for a QR code.
+    pub verification_uri_complete: Option<String>,
+    /// What to type there.
+    pub user_code: String,
+    /// Seconds between polls.
+    pub interval: u64,
+    /// Seconds until the code ends.
+    pub expires_in: u64,
+    /// The identity provider's name.
+    pub issuer: String,
+}
+
+/// Asks whether a device login is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DevicePoll {
+    /// From [`DeviceStarted`].
+    pub login: String,
+}
+
+/// The answer to a poll. A denied or expired login is an error answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum DevicePolled {
+    /// Poll again after `interval` seconds.
+    Pending {
+        /// Seconds.
+        interval: u64,
+        /// Trouble at the provider that may pass, for the person to see.
+        #[serde(default)]
+        trouble: Option<String>,
+    },
+    /// Logged in.
+    Done(Enrolled),
+}
+
+/// Exchanges a platform's OIDC token for a certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkloadLogin {
+    /// PKCS #10, PEM. Only its public key is used.
+    pub csr: String,
+    /// The platform's token.
+    pub token: String,
+    /// The machine's name.
+    pub machine: String,
+}
+
+/// A login's result: a certificate for the client's key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// The client certificate, PEM.
+    pub certificate: String,
+    /// Who it stands for.
+    pub whoami: Whoami,
+}
+
+/// A person or a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrincipalKind {
+    /// A person.
+    User,
+    /// A job, an agent, a service.
+    Workload,
+}
+
+/// Who one is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Whoami {
+    /// The label that policies use.
+    pub principal: String,
+    /// Person or workload.
+    pub kind: PrincipalKind,
+    /// The issuer's URL.
+    pub issuer: String,
+    /// Groups, sorted.
+    pub groups: Vec<String>,
+    /// When the certificate ends.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires: OffsetDateTime,
+    /// The relay, as the client calls it; the client fills it in.
+    #[serde(default)]
+    pub relay: String,
+    /// The client's profile; the client fills it in.
+    #[serde(default)]
+    pub profile: String,
+    /// Other logins of this principal since its last command, for it to notice a stranger's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_logins: Vec<LoginSeen>,
+}
+
+/// Another login of the same principal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoginSeen {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// The machine's name, as it said.
+    pub machine: String,
+    /// The address that it came from.
+    pub source: String,
+}
+
+/// A connection that the principal may use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConnectionListed {
+    /// Its name.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What policy will ask: `"read: allow"`, `"write: approval by dba"`, …
+    pub asks: Vec<String>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestKind {
+    /// A held operation.
+    Operation,
+    /// A session.
+    Session,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestStatus {
+    /// Nobody has decided, or not enough people.
+    Pending,
+    /// Approved, not yet released.
+    Approved,
+    /// Denied.
+    Denied,
+    /// Nobody decided in time, or the relay that held it is gone.
+    Expired,
+    /// Withdrawn by who made it.
+    Cancelled,
+    /// Approved and released: its permit is used up.
+    Spent,
+}
+
+/// A held operation (or session) that waits for approval.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// Operation or session.
+    pub kind: RequestKind,
+    /// Where it stands.
+    pub status: RequestStatus,
+    /// The connection.
+    pub connection: String,
+    /// Who asks.
+    pub principal: String,
+    /// The groups of who asks.
+    pub groups: Vec<String>,
+    /// Why, as they say.
+    pub reason: Option<String>,
+    /// The statement, whole. Not escaped: whoever prints it to a terminal escapes it.
+    pub statement: String,
+    /// Bound parameters.
+    pub parameters: Vec<Parameter>,
+    /// What it would do.
+    pub effects: Vec<EffectShown>,
+    /// The rules that ask for approval.
+    pub rules: Vec<String>,
+    /// The groups that may decide.
+    pub approvers: Vec<String>,
+    /// How many different people must approve.
+    pub needed: u32,
+    /// Who decided what.
+    pub decisions: Vec<DecisionShown>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it ends by itself.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires: OffsetDateTime,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// More to know before deciding: transaction, settings, estimated rows, digest of the exact bytes; name and text.
+    #[serde(default)]
+    pub details: Vec<(String, String)>,
+}
+
+/// A bound parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// The type's name at the target.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its value as text; null is NULL.
+    pub value: Option<String>,
+}
+
+/// An effect, as JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectShown {
+    /// `sql:delete`.
+    pub action: String,
+    /// `db-prod/public.orders`.
+    pub resource: String,
+}
+
+/// What one approver decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionShown {
+    /// Who.
+    pub by: String,
+    /// Approve or deny.
+    pub approve: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+}
+
+/// Decides about a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Decide {
+    /// Approve or deny.
+    pub approve: bool,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// A recorded session, in a line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// Its id.
+    pub id: SessionId,
+    /// The connection.
+    pub connection: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Whose it is.
+    pub principal: String,
+    /// Why, as they said.
+    pub reason: Option<String>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended: Option<OffsetDateTime>,
+    /// Operations that were tried.
+    pub operations: u64,
+    /// Of these, blocked.
+    pub blocked: u64,
+    /// Of these, held.
+    pub held: u64,
+    /// Values that were masked.
+    pub masked: u64,
+    /// The recording is complete and signed.
+    pub sealed: bool,
+}
+
+/// A recorded session with its events.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionShown {
+    /// The line of `sessions ls`.
+    #[serde(flatten)]
+    pub summary: SessionSummary,
+    /// Its events.
+    pub events: Vec<EventShown>,
+}
+
+/// One event of a recording.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EventShown {
+    /// Its number, from 0.
+    pub seq: u64,
+    /// When, RFC 3339.
+    pub time: String,
+    /// `statement`, `result`, `decision`, `notice`, …
+    pub kind: String,
+    /// The client connection inside the session, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u32>,
+    /// The statement's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// Bound parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Vec<Parameter>>,
+    /// What it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Vec<EffectShown>>,
+    /// `allow`, `block` or `approval`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// The rules that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<String>>,
+    /// The request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    /// Rows that went to the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Values among them that were masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<u64>,
+    /// The command tag: `SELECT 2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// An error's text, as the client saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Names of the columns of a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The masked rows as the client saw them, as text, for replay. Absent where `content = "statements"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Vec<Vec<Option<String>>>>,
+}
+
+/// What verifying a recording found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The session.
+    pub session: SessionId,
+    /// Nothing is missing or altered.
+    pub ok: bool,
+    /// Events that were read.
+    pub events: u64,
+    /// The last event before which all is well.
+    pub last_good: Option<u64>,
+    /// What is wrong.
+    pub problem: Option<String>,
+}

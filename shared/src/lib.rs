@@ -1,0 +1,6 @@
+//! What `hoopctl` and `hoop-relay` must agree on: ids, the frames of the tunnel, the API's JSON, refusals, pins.
+
+pub mod api;
+pub mod id;
+pub mod protocol;
+pub mod refusal;
