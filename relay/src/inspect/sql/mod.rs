@@ -20,7 +20,7 @@ pub struct Reading {
 }
 
 /// One statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// What it does to the session's state.
     pub kind: Kind,
