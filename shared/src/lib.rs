@@ -4,3 +4,5 @@ pub mod api;
 pub mod id;
 pub mod protocol;
 pub mod refusal;
+pub mod tls;
+pub mod wire;
