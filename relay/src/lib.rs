@@ -17,3 +17,4 @@ pub mod mask;
 pub mod policy;
 pub mod record;
 pub mod session;
+pub mod store;
