@@ -12,6 +12,7 @@
 pub mod approval;
 pub mod authn;
 pub mod config;
+pub mod connection;
 pub mod inspect;
 pub mod mask;
 pub mod policy;
