@@ -1,0 +1,3 @@
+//! What `hoopctl` prints.
+
+pub mod escape;
