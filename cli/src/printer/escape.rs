@@ -99,14 +99,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_written_out() {
-        assert_eq!(line("a\u{202e}b\u{2066}c\u{200b}d\u{feff}"), "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{feff}");
-        assert_eq!(block("x\u{00a0}y\u{2028}z\u{e0041}\u{fe0f}\u{00ad}"), "x\\u{a0}y\\u{2028}z\\u{e0041}\\u{fe0f}\\u{ad}");
+        assert_eq!(
+            line("a\u{202e}b\u{2066}c\u{200b}d\u{feff}"),
+            "a\\u{202e}b\\u{2066}c\\u{200b}d\\u{feff}"
+        );
+        assert_eq!(
+            block("x\u{00a0}y\u{2028}z\u{e0041}\u{fe0f}\u{00ad}"),
+            "x\\u{a0}y\\u{2028}z\\u{e0041}\\u{fe0f}\\u{ad}"
+        );
     }
 
     #[test]
     fn no_escaped_text_has_anything_hidden_left() {
         let every: String = (0..=0x10_ffff_u32).filter_map(char::from_u32).collect();
         assert!(!line(&every).chars().any(must_be_written_out));
-        assert!(!block(&every).chars().any(|c| must_be_written_out(c) && !matches!(c, '\n' | '\t')));
+        assert!(
+            !block(&every)
+                .chars()
+                .any(|c| must_be_written_out(c) && !matches!(c, '\n' | '\t'))
+        );
     }
 }

@@ -104,7 +104,9 @@ impl Clerk {
         let why = "the relay that held it was restarted";
         for id in self.store.open_requests().await? {
             let change = |record: &mut Record, now| record.lapse(now, why);
-            self.store.change_request(&id, None, |record, _, now| change(record, now)).await?;
+            self.store
+                .change_request(&id, None, |record, _, now| change(record, now))
+                .await?;
             tracing::info!(request = %id, "expired a request of an earlier run");
         }
         Ok(())
@@ -135,7 +137,13 @@ impl Clerk {
         match command {
             Command::Hold { ask, reply } => drop(reply.send(self.hold(*ask).await)),
             Command::Release { id, digest, reply } => drop(reply.send(self.release(&id, digest).await)),
-            Command::Decide { id, by, approve, reason, reply } => {
+            Command::Decide {
+                id,
+                by,
+                approve,
+                reason,
+                reply,
+            } => {
                 drop(reply.send(self.decide(&id, by, approve, reason).await));
             }
             Command::Cancel { id, by, reply } => drop(reply.send(self.cancel(&id, by).await)),
@@ -144,7 +152,7 @@ impl Clerk {
                 for id in of_it.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
                     self.end(&id, "its session ended").await;
                 }
-                drop(reply.send(()));
+                let _ = reply.send(());
             }
             Command::Watch { id, reply } => {
                 drop(reply.send(self.waiting.get(&id).map(|waiting| waiting.outcome.subscribe())));
@@ -154,10 +162,21 @@ impl Clerk {
 
     async fn hold(&mut self, ask: Ask) -> Result<Held, HoldError> {
         let limit = self.pending_per_session.load(Ordering::Relaxed);
-        if self.waiting.values().filter(|waiting| waiting.session == ask.session).count() >= limit {
+        if self
+            .waiting
+            .values()
+            .filter(|waiting| waiting.session == ask.session)
+            .count()
+            >= limit
+        {
             return Err(HoldError::TooMany(limit));
         }
-        if ask.requirements.is_empty() || ask.requirements.iter().any(|requirement| requirement.approvers.is_empty()) {
+        if ask.requirements.is_empty()
+            || ask
+                .requirements
+                .iter()
+                .any(|requirement| requirement.approvers.is_empty())
+        {
             return Err(HoldError::NoApprovers);
         }
         let commands = self.commands.upgrade().ok_or(HoldError::Stopping)?;
@@ -198,7 +217,9 @@ impl Clerk {
         self.settle(id).await?;
         let changed = self
             .store
-            .change_request(id, None, |record, standings, now| record.release(&digest, standings, now))
+            .change_request(id, None, |record, standings, now| {
+                record.release(&digest, standings, now)
+            })
             .await
             .inspect_err(|error| tracing::error!(request = %id, %error, "cannot release"))?;
         let (record, released) = changed.ok_or_else(|| not_found(id))?;
@@ -211,15 +232,27 @@ impl Clerk {
             ReleaseError::Ended(outcome) => outcome
                 .refusal(id)
                 .unwrap_or_else(|| Refusal::new(Code::RelayFault, "the request's state is not consistent")),
-            ReleaseError::Lapsed(why) => Refusal::new(Code::ApprovalExpired, format!("the approval no longer holds: {why}"))
-                .hint("run the statement again to make a new request")
-                .request(id.clone()),
-            ReleaseError::Pending => Refusal::new(Code::WaitsForApproval, format!("{id} is not approved yet")).request(id.clone()),
-            ReleaseError::Spent => Refusal::new(Code::RelayFault, format!("{id} was released before")).request(id.clone()),
+            ReleaseError::Lapsed(why) => {
+                Refusal::new(Code::ApprovalExpired, format!("the approval no longer holds: {why}"))
+                    .hint("run the statement again to make a new request")
+                    .request(id.clone())
+            }
+            ReleaseError::Pending => {
+                Refusal::new(Code::WaitsForApproval, format!("{id} is not approved yet")).request(id.clone())
+            }
+            ReleaseError::Spent => {
+                Refusal::new(Code::RelayFault, format!("{id} was released before")).request(id.clone())
+            }
         })
     }
 
-    async fn decide(&mut self, id: &RequestId, by: Decider, approve: bool, reason: Option<String>) -> Result<Request, Refusal> {
+    async fn decide(
+        &mut self,
+        id: &RequestId,
+        by: Decider,
+        approve: bool,
+        reason: Option<String>,
+    ) -> Result<Request, Refusal> {
         self.settle(id).await?;
         let is_held = self.waiting.contains_key(id);
         let change = |record: &mut Record, standings: &Standings, now| {
@@ -246,7 +279,9 @@ impl Clerk {
         self.settle(id).await?;
         let changed = self
             .store
-            .change_request(id, None, |record, _, now| (record.asker == by).then(|| record.cancel(now, "withdrawn by who asked")))
+            .change_request(id, None, |record, _, now| {
+                (record.asker == by).then(|| record.cancel(now, "withdrawn by who asked"))
+            })
             .await
             .inspect_err(|error| tracing::error!(request = %id, %error, "cannot cancel"))?;
         let Some((record, Some(done))) = changed else {
@@ -263,7 +298,10 @@ impl Clerk {
     /// Withdraws a request whose client, session or relay goes away.
     async fn end(&mut self, id: &RequestId, why: &'static str) {
         if self.waiting.contains_key(id) {
-            let stored = self.store.change_request(id, None, |record, _, now| record.cancel(now, why)).await;
+            let stored = self
+                .store
+                .change_request(id, None, |record, _, now| record.cancel(now, why))
+                .await;
             self.ended(id, stored.map(|changed| changed.map(|(record, _)| record)), why);
         }
     }
@@ -273,7 +311,9 @@ impl Clerk {
         if let Some(why) = self.waiting.get(id).and_then(|waiting| waiting.unstored) {
             self.end(id, why).await;
             if self.waiting.contains_key(id) {
-                return Err(Refusal::new(Code::RelayFault, "the relay's store does not answer").hint("try again in a minute"));
+                return Err(
+                    Refusal::new(Code::RelayFault, "the relay's store does not answer").hint("try again in a minute")
+                );
             }
         }
         Ok(())
@@ -286,8 +326,15 @@ impl Clerk {
         if let Some(why) = waiting.unstored {
             return self.end(&id, why).await;
         }
-        let stored = self.store.change_request(&id, None, |record, _, now| record.expire(now)).await;
-        self.ended(&id, stored.map(|changed| changed.map(|(record, _)| record)), "its time was over");
+        let stored = self
+            .store
+            .change_request(&id, None, |record, _, now| record.expire(now))
+            .await;
+        self.ended(
+            &id,
+            stored.map(|changed| changed.map(|(record, _)| record)),
+            "its time was over",
+        );
     }
 
     /// Tells an end that the store took, or arms the timer to try again.
@@ -344,8 +391,11 @@ fn not_found(id: &RequestId) -> Refusal {
 
 fn refused(id: &RequestId, error: DecideError) -> Refusal {
     let refusal = match error {
-        DecideError::NotAnApprover => Refusal::new(Code::Blocked, format!("there is no request {id} that you may decide about"))
-            .hint("`hoopctl requests ls` shows those that you may"),
+        DecideError::NotAnApprover => Refusal::new(
+            Code::Blocked,
+            format!("there is no request {id} that you may decide about"),
+        )
+        .hint("`hoopctl requests ls` shows those that you may"),
         DecideError::Own => Refusal::new(Code::Blocked, "nobody decides about their own request")
             .hint("ask another of its approvers; to withdraw it: `hoopctl requests cancel ID`"),
         DecideError::Workload => Refusal::new(Code::Blocked, "only people decide about requests"),

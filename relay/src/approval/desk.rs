@@ -50,7 +50,8 @@ impl Desk {
 
     /// Takes over a configuration that was loaded again. Requests that wait stay.
     pub fn set_options(&self, options: DeskOptions) {
-        self.pending_per_session.store(options.pending_per_session, Ordering::Relaxed);
+        self.pending_per_session
+            .store(options.pending_per_session, Ordering::Relaxed);
     }
 
     /// Makes a request and holds its place. Returns when it is in the store.
@@ -60,7 +61,10 @@ impl Desk {
     pub async fn hold(&self, ask: Ask) -> Result<Held, HoldError> {
         let (reply, answer) = oneshot::channel();
         let ask = Box::new(ask);
-        self.commands.send(Command::Hold { ask, reply }).await.map_err(|_| HoldError::Stopping)?;
+        self.commands
+            .send(Command::Hold { ask, reply })
+            .await
+            .map_err(|_| HoldError::Stopping)?;
         answer.await.map_err(|_| HoldError::Stopping)?
     }
 
@@ -68,9 +72,22 @@ impl Desk {
     ///
     /// # Errors
     /// [`Code::Blocked`] for who may not decide, also where there is no such request; else how it ended before.
-    pub async fn decide(&self, id: &RequestId, by: Decider, approve: bool, reason: Option<String>) -> Result<Request, Refusal> {
+    pub async fn decide(
+        &self,
+        id: &RequestId,
+        by: Decider,
+        approve: bool,
+        reason: Option<String>,
+    ) -> Result<Request, Refusal> {
         let id = id.clone();
-        self.ask(|reply| Command::Decide { id, by, approve, reason, reply }).await?
+        self.ask(|reply| Command::Decide {
+            id,
+            by,
+            approve,
+            reason,
+            reply,
+        })
+        .await?
     }
 
     /// Withdraws a request, for who made it.

@@ -20,7 +20,11 @@ pub struct Approved {
 
 impl Approved {
     pub(super) fn new(request: RequestId, session: SessionId, digest: Digest) -> Self {
-        Self { request, session, digest }
+        Self {
+            request,
+            session,
+            digest,
+        }
     }
 
     /// The request.
@@ -62,15 +66,18 @@ pub enum HoldError {
 impl From<HoldError> for Refusal {
     fn from(error: HoldError) -> Self {
         match error {
-            HoldError::TooMany(limit) => {
-                Self::new(Code::LimitExceeded, format!("this session has {limit} statements waiting for approval already"))
-                    .hint("wait for their decision, or withdraw one with `hoopctl requests cancel ID`")
-            }
+            HoldError::TooMany(limit) => Self::new(
+                Code::LimitExceeded,
+                format!("this session has {limit} statements waiting for approval already"),
+            )
+            .hint("wait for their decision, or withdraw one with `hoopctl requests cancel ID`"),
             HoldError::NoApprovers => Self::new(Code::Blocked, "it needs an approval that nobody may give")
                 .hint("tell who writes the policies: the rule's @approvers is empty"),
             HoldError::Store(error) => error.into(),
             HoldError::Id(_) => Self::new(Code::RelayFault, "the relay cannot make a request id"),
-            HoldError::Stopping => Self::new(Code::RelayFault, "the relay is stopping").hint("connect again in a minute"),
+            HoldError::Stopping => {
+                Self::new(Code::RelayFault, "the relay is stopping").hint("connect again in a minute")
+            }
         }
     }
 }
@@ -107,7 +114,10 @@ impl Held {
     pub async fn decided(&mut self) -> Outcome {
         let decided = self.outcome.wait_for(Option::is_some).await;
         // Without a clerk nobody decides any more.
-        decided.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Expired)
+        decided
+            .ok()
+            .and_then(|outcome| outcome.clone())
+            .unwrap_or(Outcome::Expired)
     }
 
     /// Checks once more that those who approved still may, marks the request as spent, and gives the proof.
@@ -125,6 +135,9 @@ impl Held {
             reply,
         };
         self.commands.send(command).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?.map(|()| Approved::new(self.request.id.clone(), self.session.clone(), self.digest))
+        answer
+            .await
+            .map_err(|_| stopping())?
+            .map(|()| Approved::new(self.request.id.clone(), self.session.clone(), self.digest))
     }
 }

@@ -248,7 +248,11 @@ impl Record {
 
     /// At least this many different people must approve.
     pub fn needed(&self) -> u32 {
-        self.requirements.iter().map(|requirement| requirement.approvals.max(1)).max().unwrap_or(1)
+        self.requirements
+            .iter()
+            .map(|requirement| requirement.approvals.max(1))
+            .max()
+            .unwrap_or(1)
     }
 
     /// Somebody with this standing may decide, apart from what they decided before.
@@ -263,8 +267,16 @@ impl Record {
         if standing.kind != PrincipalKind::User {
             return Err(DecideError::Workload);
         }
-        let named = |group: &String| self.requirements.iter().any(|requirement| requirement.approvers.contains(group));
-        if standing.groups.iter().any(named) { Ok(()) } else { Err(DecideError::NotAnApprover) }
+        let named = |group: &String| {
+            self.requirements
+                .iter()
+                .any(|requirement| requirement.approvers.contains(group))
+        };
+        if standing.groups.iter().any(named) {
+            Ok(())
+        } else {
+            Err(DecideError::NotAnApprover)
+        }
     }
 
     /// Takes a decision. A denial ends the request also after enough people approved, until it is released.
@@ -302,7 +314,12 @@ impl Record {
     }
 
     /// Marks an approved request as spent, if enough of those who approved still may, and who asks is still logged in. If not, it ends here.
-    pub(super) fn release(&mut self, digest: &Digest, standings: &Standings, now: OffsetDateTime) -> Result<(), ReleaseError> {
+    pub(super) fn release(
+        &mut self,
+        digest: &Digest,
+        standings: &Standings,
+        now: OffsetDateTime,
+    ) -> Result<(), ReleaseError> {
         self.expire_if_over(now);
         match self.status {
             RequestStatus::Approved => {}
@@ -317,7 +334,10 @@ impl Record {
         } else if standings.of(&self.login).is_none() {
             format!("{} is not logged in any more", self.asker.label)
         } else if !self.is_satisfied(standings) {
-            format!("too few of those who approved ({}) still may", self.approved_by().join(", "))
+            format!(
+                "too few of those who approved ({}) still may",
+                self.approved_by().join(", ")
+            )
         } else {
             self.end(RequestStatus::Spent, now, "approved and released".to_owned());
             return Ok(());
@@ -329,7 +349,10 @@ impl Record {
     fn approved_by(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let approvals = self.decisions.iter().filter(|verdict| verdict.approve);
-        approvals.filter(|verdict| seen.insert(&verdict.by)).map(|verdict| verdict.by.label.as_str()).collect()
+        approvals
+            .filter(|verdict| seen.insert(&verdict.by))
+            .map(|verdict| verdict.by.label.as_str())
+            .collect()
     }
 
     fn expire_if_over(&mut self, now: OffsetDateTime) {
@@ -373,7 +396,12 @@ impl Record {
             let standing = standings.of(&verdict.login);
             verdict.approve
                 && self.may_decide(&verdict.by, standing).is_ok()
-                && standing.is_some_and(|standing| standing.groups.iter().any(|group| requirement.approvers.contains(group)))
+                && standing.is_some_and(|standing| {
+                    standing
+                        .groups
+                        .iter()
+                        .any(|group| requirement.approvers.contains(group))
+                })
         };
         !self.requirements.is_empty()
             && self.requirements.iter().all(|requirement| {
@@ -406,10 +434,17 @@ impl Record {
         for requirement in &self.requirements {
             details.push((
                 format!("rule {}", requirement.rule),
-                format!("{} of {}", requirement.approvals.max(1), requirement.approvers.join(", ")),
+                format!(
+                    "{} of {}",
+                    requirement.approvals.max(1),
+                    requirement.approvers.join(", ")
+                ),
             ));
         }
-        details.push(("digest".to_owned(), format!("blake3:{}", blake3::Hash::from_bytes(self.digest).to_hex())));
+        details.push((
+            "digest".to_owned(),
+            format!("blake3:{}", blake3::Hash::from_bytes(self.digest).to_hex()),
+        ));
         if let Some(ended) = &self.ended {
             details.push(("ended".to_owned(), ended.why.clone()));
         }
@@ -424,7 +459,11 @@ impl Record {
             statement: self.statement.clone(),
             parameters: self.parameters.clone(),
             effects: self.effects.clone(),
-            rules: self.requirements.iter().map(|requirement| requirement.rule.clone()).collect(),
+            rules: self
+                .requirements
+                .iter()
+                .map(|requirement| requirement.rule.clone())
+                .collect(),
             approvers: self.approvers(),
             needed: self.needed(),
             decisions: self.decisions.iter().map(Verdict::shown).collect(),

@@ -21,6 +21,8 @@ use time::OffsetDateTime;
 
 pub mod files;
 pub mod logins;
+pub mod requests;
+pub mod sessions;
 
 /// The database's name in `data_dir`.
 const FILE: &str = "relay.db";

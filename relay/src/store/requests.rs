@@ -121,10 +121,13 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub async fn open_requests(&self) -> Result<Vec<RequestId>, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM requests WHERE status IN ('pending', 'approved') ORDER BY number")
-            .fetch_all(self.pool())
-            .await?;
-        ids.into_iter().map(|id| id.parse().map_err(|_| StoreError::Value("request id"))).collect()
+        let ids: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM requests WHERE status IN ('pending', 'approved') ORDER BY number")
+                .fetch_all(self.pool())
+                .await?;
+        ids.into_iter()
+            .map(|id| id.parse().map_err(|_| StoreError::Value("request id")))
+            .collect()
     }
 
     /// Gives requests that somebody may see, the newest first.
@@ -188,7 +191,9 @@ fn record(row: &SqliteRow) -> Result<Record, StoreError> {
         id: text("id")?.parse().map_err(|_| StoreError::Value("request id"))?,
         kind: from_word::<RequestKind>(&text("kind")?)?,
         status: from_word(&text("status")?)?,
-        session: text("session")?.parse::<SessionId>().map_err(|_| StoreError::Value("session id"))?,
+        session: text("session")?
+            .parse::<SessionId>()
+            .map_err(|_| StoreError::Value("session id"))?,
         connection: text("connection")?,
         asker: person(row)?,
         asker_kind: from_word(&text("principal")?)?,
@@ -200,12 +205,18 @@ fn record(row: &SqliteRow) -> Result<Record, StoreError> {
         effects: from_json(&text("effects")?)?,
         rules: from_json(&text("rules")?)?,
         requirements: from_json(&text("requirements")?)?,
-        digest: row.try_get::<Vec<u8>, _>("digest")?.try_into().map_err(|_| StoreError::Value("digest"))?,
+        digest: row
+            .try_get::<Vec<u8>, _>("digest")?
+            .try_into()
+            .map_err(|_| StoreError::Value("digest"))?,
         details: from_json(&text("details")?)?,
         decisions: Vec::new(),
         created: from_millis(row.try_get("created")?)?,
         expires: from_millis(row.try_get("expires")?)?,
-        ended: ended.map(|time| Ended { time, why: why.unwrap_or_default() }),
+        ended: ended.map(|time| Ended {
+            time,
+            why: why.unwrap_or_default(),
+        }),
     })
 }
 
@@ -229,7 +240,12 @@ fn person(row: &SqliteRow) -> Result<Person, StoreError> {
 }
 
 /// What may have changed: status, end, decisions from number `known` on.
-async fn write(tx: &mut Transaction<'static, Sqlite>, number: i64, record: &Record, known: usize) -> Result<(), StoreError> {
+async fn write(
+    tx: &mut Transaction<'static, Sqlite>,
+    number: i64,
+    record: &Record,
+    known: usize,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE requests SET status = ?, ended = ?, why = ? WHERE number = ?")
         .bind(word(&record.status)?)
         .bind(record.ended.as_ref().map(|ended| millis(ended.time)))

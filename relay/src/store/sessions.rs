@@ -10,8 +10,7 @@ use time::OffsetDateTime;
 use super::{Store, StoreError, from_millis, from_millis_option, millis};
 use crate::approval::Person;
 
-const COLUMNS: &str =
-    "id, connection, protocol, label, issuer, subject, login, reason, started, ended, operations, blocked, held, masked, sealed";
+const COLUMNS: &str = "id, connection, protocol, label, issuer, subject, login, reason, started, ended, operations, blocked, held, masked, sealed";
 
 /// A session that begins.
 #[derive(Clone, Debug)]
@@ -105,7 +104,13 @@ impl Store {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn end_session(&self, id: &SessionId, ended: OffsetDateTime, counts: SessionCounts, sealed: bool) -> Result<(), StoreError> {
+    pub async fn end_session(
+        &self,
+        id: &SessionId,
+        ended: OffsetDateTime,
+        counts: SessionCounts,
+        sealed: bool,
+    ) -> Result<(), StoreError> {
         self.update_session(id, counts, Some(ended), sealed).await
     }
 
@@ -138,8 +143,15 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub async fn open_sessions(&self) -> Result<Vec<StoredSession>, StoreError> {
-        let query = AssertSqlSafe(format!("SELECT {COLUMNS} FROM sessions WHERE ended IS NULL ORDER BY number"));
-        sqlx::query(query).fetch_all(self.pool()).await?.iter().map(session).collect()
+        let query = AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM sessions WHERE ended IS NULL ORDER BY number"
+        ));
+        sqlx::query(query)
+            .fetch_all(self.pool())
+            .await?
+            .iter()
+            .map(session)
+            .collect()
     }
 
     /// Gives a session.
@@ -148,7 +160,13 @@ impl Store {
     /// The store failed.
     pub async fn session(&self, id: &SessionId) -> Result<Option<StoredSession>, StoreError> {
         let query = AssertSqlSafe(format!("SELECT {COLUMNS} FROM sessions WHERE id = ?"));
-        sqlx::query(query).bind(id.as_str()).fetch_optional(self.pool()).await?.as_ref().map(session).transpose()
+        sqlx::query(query)
+            .bind(id.as_str())
+            .fetch_optional(self.pool())
+            .await?
+            .as_ref()
+            .map(session)
+            .transpose()
     }
 
     /// Gives sessions that somebody may see, the newest first.
