@@ -1,12 +1,43 @@
 //! `relay.toml`: the relay's whole configuration.
+//!
+//! ```text
+//! file ▸ TOML tree with spans ▸ one reader per section ▸ Config
+//!                                      ▾
+//!                                  Problems: all of them, each with file, line and column
+//! ```
+//!
+//! Reading is strict: a key that no section asked for is an error, a secret that stands in the file itself is an error,
+//! and nothing is taken from a file that has an error. The keys are described in `relay/docs/configuration.md`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hoop_shared::protocol::Protocol;
-use secrecy::SecretString;
+mod connection;
+mod identity;
+mod limits;
+mod listen;
+mod mask;
+mod name;
+mod policy;
+mod problem;
+pub mod quantity;
+mod reader;
+mod recording;
+mod secret;
+
+pub use connection::{Connection, PostgresTarget, Target, TlsMode};
+pub use identity::{IdentityProvider, WorkloadIdentity};
+pub use limits::{LIMITS, Limit, Limits, Unit};
+pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
+pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
+pub use name::is_connection;
+pub use policy::{DEFAULT_APPROVAL_TTL, LONGEST_TTL, PolicyFiles};
+pub use problem::{Problem, Severity, Source, any_error, render};
+pub use recording::{Recording, SessionTimes};
+pub use secret::{Links, SecretError, private_file};
+
+use reader::{Reader, Section};
 
 /// A valid configuration. Everything in it was checked; secrets are read.
 #[derive(Clone, Debug)]
@@ -37,238 +68,262 @@ pub struct Config {
     pub masks: Vec<MaskRule>,
 }
 
-/// `[tls]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Chain, PEM.
-    pub certificate: PathBuf,
-    /// Key, PEM.
-    pub private_key: PathBuf,
-}
-
-/// `[recording]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recording {
-    /// `content = "full"`: results too; else statements only.
-    pub full: bool,
-    /// What a power cut may lose; `None` is `"always"`: durable before release.
-    pub sync: Option<Duration>,
-}
-
-/// `[limits]`. Each has a documented default.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest statement, in bytes.
-    pub statement_bytes: usize,
-    /// Held operations of one session at a time.
-    pub pending_requests_per_session: usize,
-    /// Client connections of one session at a time.
-    pub streams_per_session: usize,
-    /// Sessions of one principal at a time.
-    pub sessions_per_principal: usize,
-    /// Prepared statements and portals of one client connection.
-    pub prepared_statements: usize,
-    /// The longest row whose values are masked, in bytes.
-    pub masked_row_bytes: usize,
-    /// Bytes that wait behind a held operation.
-    pub held_bytes: usize,
-}
-
-impl Default for Limits {
+impl Default for Config {
+    /// What an empty file says.
     fn default() -> Self {
         Self {
-            statement_bytes: 16 << 20,
-            pending_requests_per_session: 4,
-            streams_per_session: 100,
-            sessions_per_principal: 200,
-            prepared_statements: 10_000,
-            masked_row_bytes: 64 << 20,
-            held_bytes: 16 << 20,
+            listen: DEFAULT_LISTEN,
+            tls: None,
+            data_dir: PathBuf::from(DEFAULT_DATA_DIR),
+            recording: Recording::default(),
+            limits: Limits::default(),
+            metrics: None,
+            session: SessionTimes::default(),
+            identity_providers: Vec::new(),
+            workload_identities: Vec::new(),
+            policy: PolicyFiles::default(),
+            connections: Vec::new(),
+            masks: Vec::new(),
         }
     }
 }
 
-/// `[session]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionTimes {
-    /// How long a login's certificate lives.
-    pub credential_ttl: Duration,
-    /// The longest session.
-    pub max_duration: Duration,
-    /// Without a byte from the client.
-    pub idle_timeout: Duration,
-    /// After SIGTERM.
-    pub drain: Duration,
-}
-
-impl Default for SessionTimes {
-    fn default() -> Self {
-        Self {
-            credential_ttl: Duration::from_secs(12 * 3600),
-            max_duration: Duration::from_secs(8 * 3600),
-            idle_timeout: Duration::from_secs(30 * 60),
-            drain: Duration::from_secs(30),
-        }
-    }
-}
-
-/// `[[identity_provider]]`: people.
-#[derive(Clone, Debug)]
-pub struct IdentityProvider {
-    /// Its name here.
-    pub name: String,
-    /// The issuer's URL, exact.
-    pub issuer: String,
-    /// Our client id there.
-    pub client_id: String,
-    /// Our client secret there, where it is a confidential client.
-    pub client_secret: Option<SecretString>,
-    /// Scopes besides `openid`.
-    pub scopes: Vec<String>,
-    /// The claim that labels the principal.
-    pub username_claim: String,
-    /// The claim that holds the groups: a name, or a JSON pointer.
-    pub groups_claim: String,
-    /// Signature algorithms that are accepted.
-    pub algorithms: Vec<String>,
-    /// `email` counts without `email_verified`.
-    pub trust_unverified_email: bool,
-}
-
-/// `[[workload_identity]]`: CI and agents.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkloadIdentity {
-    /// Its name here: the first part of a workload's label.
-    pub name: String,
-    /// The issuer's URL, exact.
-    pub issuer: String,
-    /// Our audience.
-    pub audience: String,
-    /// Group → claims that must all be equal (a claim's name or JSON pointer, and its value).
-    pub groups: Vec<(String, Vec<(String, serde_json::Value)>)>,
-    /// Signature algorithms that are accepted.
-    pub algorithms: Vec<String>,
-}
-
-/// `[policy]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyFiles {
-    /// The files, patterns expanded.
-    pub files: Vec<PathBuf>,
-    /// `@ttl` where a rule has none.
-    pub default_approval_ttl: Duration,
-}
-
-/// `[[connection]]`: a named target.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// Its name.
-    pub name: String,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// Its tags, `key:value`.
-    pub tags: Vec<String>,
-    /// What the protocol needs.
-    pub target: Target,
-}
-
-/// A target, by protocol.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// PostgreSQL.
-    Postgres(PostgresTarget),
-}
-
-/// A PostgreSQL target.
-#[derive(Clone, Debug)]
-pub struct PostgresTarget {
-    /// `host:port`, or the directory of a Unix socket and a port (`/run/postgresql:5432`).
-    pub host: String,
-    /// TCP port, or the number in the socket's name.
-    pub port: u16,
-    /// The database.
-    pub database: String,
-    /// The role.
-    pub user: String,
-    /// Its password.
-    pub password: Option<SecretString>,
-    /// How TLS is used.
-    pub tls: TlsMode,
-    /// The CA file for `verify-*`; `None`: the system's.
-    pub ca: Option<PathBuf>,
-}
-
-/// libpq's words for TLS towards a target.
+/// What a configuration is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// Never.
-    Disable,
-    /// Encrypted, not verified.
-    Require,
-    /// The chain is verified.
-    VerifyCa,
-    /// Chain and host name are verified.
-    VerifyFull,
+pub enum Purpose {
+    /// `serve`: somebody must be able to log in.
+    Serve,
+    /// `dev`: listens on loopback, brings its own identity provider and keeps its data elsewhere.
+    Dev,
 }
 
-/// `[[mask]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaskRule {
-    /// What it masks.
-    pub what: MaskWhat,
-    /// How.
-    pub with: MaskWith,
-    /// Connection name patterns (`*`); empty: all.
-    pub connections: Vec<String>,
+/// A configuration and what is odd about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings.
+    pub warnings: Vec<Problem>,
 }
 
-/// What a mask rule finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MaskWhat {
-    /// `table.column`, `schema.table.column`, with `*` in any part.
-    Columns(Vec<String>),
-    /// Detectors by name.
-    Detect(Vec<Detector>),
+/// The longest configuration file, in bytes.
+const FILE_BYTES: usize = 4 << 20;
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Every problem of the file, warnings among them, if one is an error.
+    pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Vec<Problem>> {
+        let text = read_file(path, FILE_BYTES).map_err(|problem| vec![problem])?;
+        Self::parse(Source::new(path, text), purpose)
+    }
+
+    /// Reads a configuration's text. Relative paths begin at the directory of the source's path.
+    ///
+    /// # Errors
+    /// Every problem of the text, warnings among them, if one is an error.
+    pub fn parse(source: Arc<Source>, purpose: Purpose) -> Result<Loaded, Vec<Problem>> {
+        let reader = Reader::new(source);
+        let config = read(&reader, purpose);
+        let problems = reader.into_problems();
+        match config {
+            Some(config) if !any_error(&problems) => Ok(Loaded {
+                config,
+                warnings: problems,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// The connection of a name.
+    pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.connections.iter().find(|connection| connection.name == name)
+    }
 }
 
-/// How a value is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MaskWith {
-    /// A constant.
-    Redact,
-    /// All but the last characters.
-    Partial {
-        /// How many stay (default 4).
-        keep_last: usize,
-    },
-    /// A keyed hash.
-    Hash,
-    /// NULL.
-    Null,
+/// Reads a file of the operator's: regular, of the relay's user or root, not open for others to write, not longer than `limit`.
+pub(crate) fn read_file(path: &Path, limit: usize) -> Result<String, Problem> {
+    use std::io::Read as _;
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    let failed = |error: std::io::Error| Problem::error(format!("cannot be read: {error}")).of_file(path);
+    // Without blocking: a pipe in the file's place has no writer.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Problem::error("is not a regular file").of_file(path));
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 && own != 0 {
+        let problem = Problem::error("belongs to another user, who could change what the relay does").of_file(path);
+        return Err(problem.hint("chown it to root or to the user that runs the relay"));
+    }
+    if metadata.mode() & 0o002 != 0 {
+        let problem = Problem::error("may be written by everybody").of_file(path);
+        return Err(problem.hint(format!("chmod o-w {}", path.display())));
+    }
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(Problem::error(format!("is longer than {}", quantity::show_size(limit))).of_file(path));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let good = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
+        let source = Source::new(path, good);
+        Problem::error("is not UTF-8 from here on")
+            .at(&source, at..at)
+            .private()
+    })
 }
 
-/// A content detector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Detector {
-    /// An e-mail address.
-    Email,
-    /// A payment card number, by Luhn.
-    CreditCard,
-    /// A US social security number.
-    UsSsn,
-    /// An IBAN, by mod 97.
-    Iban,
-    /// A telephone number.
-    Phone,
-    /// A JSON Web Token.
-    Jwt,
-    /// A PEM private key.
-    PrivateKey,
-    /// An AWS access key.
-    AwsKey,
-    /// A GitHub token.
-    GithubToken,
-    /// The value of a field called password, secret, token, …
-    PasswordField,
+/// Reads the whole file. `None` where its TOML is broken.
+fn read(reader: &Reader, purpose: Purpose) -> Option<Config> {
+    let text = reader.source().text();
+    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            let problem = Problem::error(error.message().trim_end()).at(reader.source(), span.clone());
+            // What broke the grammar may be a secret without its quotes.
+            reader.report(if looks_secret(line_of(text, span.start)) {
+                problem.private()
+            } else {
+                problem
+            });
+        }
+        return None;
+    }
+    let mut top = Section::new(reader, String::new(), 0..0, tree.get_ref());
+    let mut config = Config::default();
+    if let Some(section) = top.get("listen").and_then(|item| item.section()) {
+        config.listen = listen::listen(section);
+    }
+    if let Some(section) = top.get("tls").and_then(|item| item.section()) {
+        config.tls = listen::tls(section);
+    }
+    if let Some(data_dir) = top
+        .get("storage")
+        .and_then(|item| item.section())
+        .and_then(listen::storage)
+    {
+        config.data_dir = data_dir;
+    }
+    if purpose == Purpose::Serve
+        && let Some(problem) = listen::check_data_dir(&config.data_dir)
+    {
+        reader.report(problem);
+    }
+    if let Some(section) = top.get("recording").and_then(|item| item.section()) {
+        config.recording = recording::recording(section);
+    }
+    if let Some(section) = top.get("limits").and_then(|item| item.section()) {
+        config.limits = limits::limits(section);
+    }
+    if let Some(section) = top.get("telemetry").and_then(|item| item.section()) {
+        config.metrics = listen::telemetry(section);
+    }
+    if let Some(section) = top.get("session").and_then(|item| item.section()) {
+        config.session = recording::session(section);
+    }
+    if let Some(section) = top.get("policy").and_then(|item| item.section()) {
+        config.policy = policy::policy(section);
+    } else if purpose == Purpose::Serve {
+        reader.report(
+            Problem::warning("there is no `[policy]`: everything is blocked")
+                .of_file(reader.source().path())
+                .hint("[policy] files = [\"policies/*.cedar\"]"),
+        );
+    }
+    let mut seen = Names::new(reader, "identity provider");
+    if let Some(item) = top.get("identity_provider") {
+        for section in item.sections() {
+            let span = section.span();
+            config
+                .identity_providers
+                .extend(identity::provider(section).filter(|found| seen.first(&found.name, &span)));
+        }
+    }
+    if let Some(item) = top.get("workload_identity") {
+        for section in item.sections() {
+            let span = section.span();
+            config
+                .workload_identities
+                .extend(identity::workload(section).filter(|found| seen.first(&found.name, &span)));
+        }
+    }
+    let named = top.has("identity_provider") || top.has("workload_identity");
+    if purpose == Purpose::Serve && !named {
+        reader.report(
+            Problem::error("nobody could log in: there is no `[[identity_provider]]` and no `[[workload_identity]]`")
+                .of_file(reader.source().path()),
+        );
+    }
+    let mut seen = Names::new(reader, "connection");
+    if let Some(item) = top.get("connection") {
+        for section in item.sections() {
+            let span = section.span();
+            let found = connection::connection(section).filter(|found| seen.first(&found.name, &span));
+            config.connections.extend(found.map(Arc::new));
+        }
+    }
+    if let Some(item) = top.get("mask") {
+        for section in item.sections() {
+            config.masks.extend(mask::rule(section, &config.connections));
+        }
+    }
+    top.finish();
+    Some(config)
+}
+
+/// Names that may stand once only.
+struct Names<'a> {
+    reader: &'a Reader,
+    what: &'static str,
+    seen: Vec<(String, std::ops::Range<usize>)>,
+}
+
+impl<'a> Names<'a> {
+    fn new(reader: &'a Reader, what: &'static str) -> Self {
+        Self {
+            reader,
+            what,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Whether this is the first of its name; a second one is reported.
+    fn first(&mut self, name: &str, span: &std::ops::Range<usize>) -> bool {
+        let Some((_, other)) = self.seen.iter().find(|(seen, _)| seen == name) else {
+            self.seen.push((name.to_owned(), span.clone()));
+            return true;
+        };
+        let (line, _) = self.reader.source().position(other.start);
+        self.reader.report_at(
+            span.clone(),
+            format!("there is another {} called `{name}`, on line {line}", self.what),
+        );
+        false
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> &str {
+    let offset = offset.min(text.len());
+    let bytes = text.as_bytes();
+    let start = memchr::memrchr(b'\n', &bytes[..offset]).map_or(0, |at| at + 1);
+    let end = memchr::memchr(b'\n', &bytes[offset..]).map_or(text.len(), |at| offset + at);
+    text.get(start..end).unwrap_or_default()
+}
+
+fn looks_secret(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["pass", "secret", "token", "key", "pw", "@"]
+        .iter()
+        .any(|word| line.contains(word))
 }
