@@ -19,3 +19,4 @@ pub mod policy;
 pub mod record;
 pub mod session;
 pub mod store;
+pub mod target;

@@ -1,4 +1,5 @@
 //! Reading operations: what a statement would do, in the words of policy.
 
 pub mod catalog;
+pub mod masked;
 pub mod sql;

@@ -1,13 +1,41 @@
 //! Reading SQL with the server's own grammar: every statement of a message becomes effects on resources.
 //!
-//! What is not surely known is [`crate::policy::SqlAction::Unknown`] or `Call`, never a guess.
+//! What is not surely known is [`crate::policy::SqlAction::Unknown`] or `Call`, never a guess. The flow:
+//!
+//! ```text
+//! text ▸ parse (limits, grammar) ▸ statement (an allow list of statements) ▸ query / write / define / …
+//!                                      names ▸ resolve, functions, operators      columns ▸ lineage
+//! ```
+//!
+//! Grammar: libpg_query, the sources of PostgreSQL 18's own parser. Facts about statements: the server's manual, part VI.
+
+mod parse;
+mod read;
+pub mod settings;
 
 use std::sync::Arc;
 
-use crate::policy::Effect;
+use crate::inspect::catalog::Catalog;
+use crate::inspect::masked::MaskedColumns;
+use crate::policy::{Action, Effect, SqlAction};
+
+pub use read::read;
+
+/// Under what a text is read.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// What names mean at the target.
+    pub catalog: &'a Catalog,
+    /// What names mean for the session.
+    pub scope: &'a Scope,
+    /// The columns that are masked for the session.
+    pub masked: &'a MaskedColumns,
+    /// The types of `$1`, `$2`, … as Parse gives them; 0 or missing: the server infers the type.
+    pub parameter_types: &'a [u32],
+}
 
 /// What a message's text means, under one catalog generation and one session scope.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Its statements, in order; none for an empty text.
     pub statements: Vec<Statement>,
@@ -17,6 +45,63 @@ pub struct Reading {
     pub functions: Vec<String>,
     /// A value in reach is masked for this connection's configuration: some statement reads a masked relation or cannot be known not to.
     pub touches_masked: bool,
+    /// The text could not be read as a whole; its one statement is unknown.
+    pub problem: Option<Problem>,
+    /// It must not pass, whatever policies say.
+    pub refused: Option<Refused>,
+    /// Names that the snapshot does not have: a newer snapshot may, or the server refuses them itself.
+    pub unresolved: Vec<String>,
+}
+
+/// Why a text could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The grammar refuses it; PostgreSQL's words, which quote the text.
+    Syntax(String),
+    /// It is longer than the parser is given.
+    TooLong,
+    /// It has too many tokens, or is nested too deeply.
+    TooComplex,
+}
+
+/// What no policy can permit, because the relay's own reading rests on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Another value for a pinned setting.
+    Pinned {
+        /// The setting.
+        setting: String,
+    },
+    /// `set_config` whose name is not a constant: it could be a pinned one.
+    SettingNotConstant,
+    /// A change of search_path that is not to constants, or not alone in its message.
+    SearchPath,
+    /// COPY TO STDOUT in another encoding than UTF8.
+    Encoding,
+}
+
+impl Refused {
+    /// What a user is told.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Pinned { setting } => format!("the relay holds the setting {setting} at one value"),
+            Self::SettingNotConstant => "set_config needs a constant as its first argument".to_owned(),
+            Self::SearchPath => {
+                "search_path can only be set to constants, by a statement that is alone in its message".to_owned()
+            }
+            Self::Encoding => "COPY passes in UTF8 only".to_owned(),
+        }
+    }
+
+    /// What a user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Pinned { .. } => "leave the setting as it is",
+            Self::SettingNotConstant => "write the name of the setting into the statement",
+            Self::SearchPath => "send SET search_path on its own, with names written out",
+            Self::Encoding => "leave out the ENCODING option",
+        }
+    }
 }
 
 /// One statement.
@@ -96,8 +181,31 @@ pub enum Kind {
     CopyOut(CopyOut),
     /// COPY … FROM STDIN.
     CopyIn,
-    /// A SET or set_config of search_path to constants: the scope must be read again before the next statement.
+    /// A change of search_path or role: the scope must be read again before the next statement, and after the transaction or
+    /// savepoint that it stands in ends.
     SearchPath,
+}
+
+impl Statement {
+    /// It may change what names mean: the catalog and the scope must be read again before the next statement is judged.
+    pub fn changes_names(&self) -> bool {
+        matches!(self.kind, Kind::SearchPath | Kind::Discard { .. })
+            || self.effects.iter().any(|effect| match effect.action {
+                Action::Sql(action) => {
+                    action.group() == "sql:ddl"
+                        || matches!(
+                            action,
+                            SqlAction::Call
+                                | SqlAction::Unknown
+                                | SqlAction::Extension
+                                | SqlAction::SetRole
+                                | SqlAction::Role
+                                | SqlAction::System
+                        )
+                }
+                _ => false,
+            })
+    }
 }
 
 /// How COPY TO STDOUT writes.
@@ -168,4 +276,17 @@ pub struct Scope {
     pub search_path: Arc<[String]>,
     /// The session has temporary objects that the catalog snapshot cannot know.
     pub has_temp: bool,
+    /// The timeouts that the session began with, by setting, in milliseconds: they may only be shortened. 0 or missing: none.
+    pub timeouts: Arc<[(String, u64)]>,
+}
+
+impl Scope {
+    /// The scope of a fresh session with PostgreSQL's default search path.
+    pub fn fresh() -> Self {
+        Self {
+            search_path: ["pg_catalog", "public"].map(str::to_owned).into(),
+            has_temp: false,
+            timeouts: Arc::default(),
+        }
+    }
 }

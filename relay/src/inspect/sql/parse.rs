@@ -1,0 +1,199 @@
+//! The one place that calls the grammar. Limits come first: memory and time of a parse are bounded by bytes and tokens.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pg_raw_parse::{Node, ParseResult};
+
+use super::Problem;
+
+/// The longest text that is given to the grammar.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+
+/// The most tokens: a token is up to some 200 bytes of tree, so that a parse stays below 200 MB.
+pub(super) const MAX_TOKENS: usize = 1_000_000;
+
+/// A parsed text. Its nodes live as long as it does.
+pub(super) struct Parsed(ParseResult);
+
+impl Parsed {
+    /// Its statements, with their byte ranges in a text of `length` bytes.
+    pub(super) fn statements(&self, length: usize) -> impl Iterator<Item = (Node<'_>, Range<usize>)> {
+        self.0.iter().map(move |raw| {
+            let start = usize::try_from(raw.stmt_location).unwrap_or(0).min(length);
+            let end = match usize::try_from(raw.stmt_len) {
+                // 0: to the end of the text.
+                Ok(0) | Err(_) => length,
+                Ok(len) => start.saturating_add(len).min(length),
+            };
+            (raw.stmt(), start..end)
+        })
+    }
+}
+
+/// Parses a text.
+///
+/// # Errors
+/// What the grammar refuses, and what is too long or has too many tokens.
+pub(super) fn parse(text: &str) -> Result<Parsed, Problem> {
+    if text.len() > MAX_BYTES {
+        return Err(Problem::TooLong);
+    }
+    if tokens(text.as_bytes()) > MAX_TOKENS {
+        return Err(Problem::TooComplex);
+    }
+    // The grammar's own errors are values; the guard is for assertions of the binding.
+    match catch_unwind(AssertUnwindSafe(|| pg_raw_parse::parse(text))) {
+        Ok(Ok(result)) => Ok(Parsed(result)),
+        Ok(Err(error)) => Err(Problem::Syntax(error.to_string())),
+        Err(_) => Err(Problem::TooComplex),
+    }
+}
+
+/// Counts tokens as the server's scanner splits them, under `standard_conforming_strings = on`. It is a limit, not a reading: where a
+/// text is malformed the count may be too high.
+fn tokens(text: &[u8]) -> usize {
+    let mut count = 0;
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        at += match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0c | 0x0b => {
+                at += 1;
+                continue;
+            }
+            b'-' if rest.starts_with(b"--") => {
+                at += memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+                continue;
+            }
+            b'/' if rest.starts_with(b"/*") => {
+                at += comment(rest);
+                continue;
+            }
+            b'\'' => quoted(rest, b'\'', false),
+            b'"' => quoted(rest, b'"', false),
+            b'e' | b'E' if rest.get(1) == Some(&b'\'') => 1 + quoted(rest.get(1..).unwrap_or_default(), b'\'', true),
+            b'$' => dollar(rest),
+            byte if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 => rest
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte == b'$' || **byte >= 0x80)
+                .count(),
+            _ => 1,
+        };
+        count += 1;
+    }
+    count
+}
+
+/// The length of a literal or quoted name that starts at its quote.
+fn quoted(rest: &[u8], quote: u8, escapes: bool) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = rest.get(at) {
+        at += 1;
+        if byte == b'\\' && escapes {
+            at += 1;
+        } else if byte == quote {
+            break;
+        }
+    }
+    at.min(rest.len().max(1))
+}
+
+/// The length of a dollar-quoted literal, a parameter, or 1.
+fn dollar(rest: &[u8]) -> usize {
+    let tag = rest
+        .iter()
+        .skip(1)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_' || **byte >= 0x80)
+        .count();
+    if rest.get(1).is_some_and(u8::is_ascii_digit) {
+        return 1 + tag;
+    }
+    match (rest.get(..tag + 2), rest.get(tag + 2..)) {
+        (Some(open), Some(body)) if open.ends_with(b"$") => match memchr::memmem::find(body, open) {
+            Some(end) => open.len() + end + open.len(),
+            None => rest.len(),
+        },
+        _ => 1,
+    }
+}
+
+/// The length of a comment, which may hold others.
+fn comment(rest: &[u8]) -> usize {
+    let mut depth = 0usize;
+    let mut at = 0;
+    while at < rest.len() {
+        let here = rest.get(at..).unwrap_or_default();
+        if here.starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if here.starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // Tests state what must be there.
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_counted_as_the_scanner_splits() {
+        for (text, count) in [
+            ("", 0),
+            ("select 1", 2),
+            ("select 'a,b,c;''d'", 2),
+            (r"select E'\', 1, 2'", 2),
+            ("select $a$ 1, 2, 3 $a$, $1", 4),
+            ("select /* 1 /* 2 */ 3 */ x -- y z", 2),
+            ("\"a b\".c", 3),
+            ("'unfinished", 1),
+            ("$", 1),
+        ] {
+            assert_eq!(tokens(text.as_bytes()), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_come_before_the_grammar() {
+        assert!(matches!(parse(&"1,".repeat(MAX_TOKENS)), Err(Problem::TooComplex)));
+        assert!(matches!(parse(&" ".repeat(MAX_BYTES + 1)), Err(Problem::TooLong)));
+    }
+
+    #[test]
+    fn hostile_texts_are_refused_not_fatal() {
+        for text in [
+            "select E'\\xff'",
+            "select U&'\\d800'",
+            "select \"",
+            "select 'a\0b'",
+            "select E'\\377\\376'",
+        ] {
+            let _ = parse(text);
+        }
+        let deep = format!("select {}1{}", "(".repeat(10_000), ")".repeat(10_000));
+        let _ = parse(&deep);
+        let chain = format!("select 1{}", " + 1".repeat(100_000));
+        assert!(parse(&chain).is_ok());
+    }
+
+    #[test]
+    fn spans_point_at_each_statement() {
+        let text = "select 1; /* x */ select 2";
+        let parsed = parse(text).unwrap();
+        let spans: Vec<&str> = parsed
+            .statements(text.len())
+            .map(|(_, span)| text.get(span).unwrap().trim())
+            .collect();
+        assert_eq!(spans.len(), 2);
+        assert!(spans[1].ends_with("select 2"));
+    }
+}
