@@ -9,6 +9,7 @@
 //! `record` know no protocol. Only [`authn`] makes an [`authn::Identity`], only [`session`] a [`session::Grant`], only
 //! [`policy`] and [`approval`] a [`policy::Permit`].
 
+pub mod api;
 pub mod approval;
 pub mod authn;
 pub mod config;

@@ -1,8 +1,40 @@
 //! Who acts. Only this module makes an [`Identity`]: from a client certificate whose login record is valid.
+//!
+//! ```text
+//! person    device ──▶ issuer (device flow, run by the relay) ──▶ token ─┐
+//! workload  workload ──▶ a token of its platform ────────────────▶ token ─┤ claims ──▶ Principal
+//!                                                                         ▼
+//!                              store (label bound, record made) ◀── enrol ──▶ authority (certificate for the CSR's key)
+//! later     certificate ──▶ view (records in memory) ──▶ Identity
+//! ```
+//!
+//! No token of an issuer reaches `hoopctl`; what it holds is a certificate for a key that never leaves its machine. The
+//! rules that a login follows are those of RFC 8628, OpenID Connect Core and RFC 8725 (best current practice for JWT).
 
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 pub use hoop_shared::api::PrincipalKind;
+use hoop_shared::api::{LoginSeen, Whoami};
+use hoop_shared::refusal::{Code, Refusal};
+use rustls::pki_types::CertificateDer;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::store::logins::Attempt;
+use crate::store::{Store, StoreError};
+
+pub mod authority;
+mod enrol;
+mod limits;
+mod view;
+
+use authority::{Authority, AuthorityError, Purpose};
+use limits::{Gate, Rate};
+use view::View;
 
 /// A principal, as its login record has it.
 #[derive(Clone, Debug)]
@@ -51,4 +83,257 @@ impl Identity {
     pub fn expires(&self) -> SystemTime {
         self.expires
     }
+
+    /// Whether both are the same principal, over whatever logins: same issuer, same `sub`.
+    pub fn same_principal(&self, other: &Self) -> bool {
+        self.issuer == other.issuer && self.subject == other.subject
+    }
+
+    /// Makes an identity without a login, for tests.
+    #[cfg(test)]
+    pub fn sample(label: &str, kind: PrincipalKind, groups: &[&str]) -> Self {
+        let mut groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        groups.sort();
+        Self {
+            login: format!("login of {label}"),
+            label: label.to_owned(),
+            kind,
+            issuer: "https://issuer.test".to_owned(),
+            subject: format!("sub of {label}"),
+            groups,
+            expires: SystemTime::now() + std::time::Duration::from_secs(3600),
+        }
+    }
 }
+
+/// What a login found out: everything of an [`Identity`] that the issuer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Principal {
+    label: String,
+    kind: PrincipalKind,
+    issuer: String,
+    subject: String,
+    groups: Vec<String>,
+}
+
+/// Who asks for a login, for limits and for the audit.
+#[derive(Clone, Debug)]
+pub struct Applicant {
+    /// The address.
+    pub source: IpAddr,
+    /// The machine's name, as it said.
+    pub machine: String,
+}
+
+/// Why authentication cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthnError {
+    /// The relay's own CA cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An issuer's configuration cannot be used.
+    #[error("{name}: {problem}")]
+    Issuer {
+        /// Its name in the configuration.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The client that speaks to issuers could not be made.
+    #[error("the HTTPS client for issuers: {0}")]
+    Http(String),
+}
+
+/// Is told the serials of logins that were revoked, at once and from any thread; it must not block.
+pub type OnRevoked = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The relay's logins: who may make one, what stands for them, whether they still hold.
+pub struct Authn {
+    store: Store,
+    authority: Authority,
+    trusted: Vec<CertificateDer<'static>>,
+    providers: Vec<String>,
+    view: View,
+    gate: Gate,
+    on_revoked: RwLock<Vec<OnRevoked>>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Authn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authn").finish_non_exhaustive()
+    }
+}
+
+impl Authn {
+    /// Opens the CA in `data_dir` (makes one the first time), publishes it, and reads the login records.
+    /// No issuer is asked before somebody logs in.
+    ///
+    /// # Errors
+    /// A key file is open to others, the store fails, or an issuer's configuration cannot be used.
+    pub async fn open(config: &Config, store: Store) -> Result<Arc<Self>, AuthnError> {
+        let now = OffsetDateTime::now_utc();
+        let authority = Authority::open(&config.data_dir, Purpose::Clients, now)?;
+        store
+            .publish_authority(authority.fingerprint(), authority.certificate(), now)
+            .await?;
+        let trusted = store.authorities().await?.into_iter().map(CertificateDer::from).collect();
+        let view = View::default();
+        view.refresh(&store, now).await?;
+        Ok(Arc::new(Self {
+            providers: config.identity_providers.iter().map(|provider| provider.name.clone()).collect(),
+            store,
+            authority,
+            trusted,
+            view,
+            gate: Gate::default(),
+            on_revoked: RwLock::default(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// The CA certificates that client certificates may come from: this relay's, and those of the relays that share the store.
+    pub fn trusted(&self) -> &[CertificateDer<'static>] {
+        &self.trusted
+    }
+
+    /// Names of the identity providers for people; the first is the default.
+    pub fn providers(&self) -> Vec<String> {
+        self.providers.clone()
+    }
+
+    /// Calls `told` with the serial of every login that is revoked from now on, by whomever and in whatever process.
+    pub fn on_revoked(&self, told: OnRevoked) {
+        self.on_revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(told);
+    }
+
+    /// Makes the identity of a client certificate whose chain and key TLS has verified. Does not wait for the store.
+    ///
+    /// # Errors
+    /// The login is unknown, revoked or expired, each with its own message.
+    pub fn identity(&self, certificate: &CertificateDer<'_>) -> Result<Arc<Identity>, Refusal> {
+        let (serial, fingerprint) = authority::presented(certificate)
+            .ok_or_else(|| Refusal::new(Code::LoginNeeded, "the client certificate cannot be read").hint(LOG_IN))?;
+        self.view.identity(&serial, &fingerprint, SystemTime::now())
+    }
+
+    /// Asks whether an identity's login still holds. Does not wait for the store.
+    ///
+    /// # Errors
+    /// The login is revoked or expired.
+    pub fn standing(&self, identity: &Identity) -> Result<(), Refusal> {
+        self.view.standing(identity.login(), SystemTime::now())
+    }
+
+    /// Gives the newest login of a principal that is neither expired nor revoked: what an approver's groups are read from.
+    pub fn newest(&self, issuer: &str, subject: &str) -> Option<Arc<Identity>> {
+        self.view.newest(issuer, subject, SystemTime::now())
+    }
+
+    /// Says who an identity is, with the logins that its principal has not been told of.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn whoami(&self, identity: &Identity) -> Result<Whoami, Refusal> {
+        let mut whoami = enrol::whoami(identity);
+        whoami.new_logins = self.new_logins(identity).await?;
+        Ok(whoami)
+    }
+
+    /// Gives the logins of the identity's principal, other than its own, that it was not told of yet; each is given once.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn new_logins(&self, identity: &Identity) -> Result<Vec<LoginSeen>, Refusal> {
+        self.store.new_logins(identity.login()).await.map_err(logged)
+    }
+
+    /// Ends the identity's own login, and the sessions that it opened.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn logout(&self, identity: &Identity) -> Result<(), Refusal> {
+        let now = OffsetDateTime::now_utc();
+        self.store.revoke_login(identity.login(), identity.label(), now).await.map_err(logged)?;
+        self.refresh().await.map_err(logged)
+    }
+
+    /// Reads what changed in the store and tells who must know.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let revoked = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
+        let told = self.on_revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for serial in &revoked {
+            tracing::info!(login = serial, "login revoked");
+            told.iter().for_each(|told| told(serial));
+        }
+        Ok(())
+    }
+
+    /// Keeps the records in memory current until `cancel`: what another process or relay revokes is known within a
+    /// second. Runs on the control runtime for as long as the relay serves; without it, identities are refused after
+    /// some seconds.
+    pub async fn run(&self, cancel: CancellationToken) {
+        let mut forgotten = tokio::time::Instant::now();
+        while !cancel.is_cancelled() {
+            if let Err(error) = self.refresh().await {
+                tracing::error!(%error, "login records cannot be read");
+            }
+            if forgotten.elapsed() > FORGET {
+                forgotten = tokio::time::Instant::now();
+                if let Err(error) = self.store.forget_expired_tokens(OffsetDateTime::now_utc()).await {
+                    tracing::error!(%error, "expired tokens cannot be forgotten");
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(REFRESH) => {}
+            }
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Lets a source through, or says when to come again. A limit delays, it never locks a principal out.
+    fn admit(&self, rate: Rate, source: IpAddr) -> Result<(), Refusal> {
+        self.gate.pass(rate, source).map_err(|wait| {
+            Refusal::new(Code::LimitExceeded, "too many logins are tried from this address")
+                .hint(format!("try again in {} s", wait.as_secs() + 1))
+        })
+    }
+
+    /// Records an attempt to log in. A login goes on when its record cannot be written; making the login record itself fails then too.
+    async fn record(&self, attempt: Attempt) {
+        tracing::info!(
+            outcome = attempt.outcome,
+            issuer = attempt.issuer.as_deref(),
+            source = attempt.source,
+            detail = attempt.detail.as_deref(),
+            "login"
+        );
+        if let Err(error) = self.store.record_attempt(&attempt, OffsetDateTime::now_utc()).await {
+            tracing::error!(%error, "login attempt not recorded");
+        }
+    }
+}
+
+/// How often changes of the store are looked for: a revocation by another process is visible within a second.
+const REFRESH: std::time::Duration = std::time::Duration::from_millis(400);
+/// How often what has expired is forgotten.
+const FORGET: std::time::Duration = std::time::Duration::from_secs(60);
+/// The hint of every refusal that a new login answers.
+const LOG_IN: &str = "run `hoopctl login`";
+
+/// Logs a failure of the store, once, and tells the user no more than that.
+fn logged(error: StoreError) -> Refusal {
+    tracing::error!(%error, "store");
+    error.into()
+}
+
+#[cfg(test)]
+mod tests {}
