@@ -46,4 +46,3 @@ async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<serd
     api.authn.logout(caller.identity()).await?;
     Ok(Json(serde_json::json!({})))
 }
-

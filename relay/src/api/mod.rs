@@ -122,16 +122,20 @@ async fn authorise(State(guard): State<Guard>, mut request: Request, next: Next)
     match guard.need {
         Need::Nothing => {}
         Need::Login => {
-            let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.clone());
-            let certificate = certificate.ok_or_else(|| {
-                Refusal::new(Code::LoginNeeded, "this needs a login").hint("run `hoopctl login`")
-            })?;
+            let certificate = request
+                .extensions()
+                .get::<Peer>()
+                .and_then(|peer| peer.certificate.clone());
+            let certificate = certificate
+                .ok_or_else(|| Refusal::new(Code::LoginNeeded, "this needs a login").hint("run `hoopctl login`"))?;
             let identity = guard.api.authn.identity(&certificate)?;
             request.extensions_mut().insert(Caller(identity));
         }
     }
     let mut response = next.run(request).await;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -201,8 +205,7 @@ impl From<Refusal> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.0.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&ErrorBody { error: self.0 }).unwrap_or_default();
         (status, [(CONTENT_TYPE, "application/json")], body).into_response()
     }

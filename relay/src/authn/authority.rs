@@ -201,7 +201,12 @@ impl Authority {
         now: OffsetDateTime,
         expires: OffsetDateTime,
     ) -> Result<Certificate, AuthorityError> {
-        let uri = format!("hoop://{}/{}/{}", self.relay, percent(&principal.issuer), percent(&principal.subject));
+        let uri = format!(
+            "hoop://{}/{}/{}",
+            self.relay,
+            percent(&principal.issuer),
+            percent(&principal.subject)
+        );
         let mut params = leaf_params(now, expires, &serial.text());
         params.serial_number = Some(SerialNumber::from_slice(&serial.0));
         params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(uri)?)];
@@ -223,9 +228,13 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&Serial::random()?.0));
         params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(PRIVATE_NAME)?)];
         for name in names {
-            params.subject_alt_names.push(SanType::DnsName(Ia5String::try_from(name.as_str())?));
+            params
+                .subject_alt_names
+                .push(SanType::DnsName(Ia5String::try_from(name.as_str())?));
         }
-        params.subject_alt_names.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
+        params
+            .subject_alt_names
+            .extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
@@ -275,11 +284,13 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Everything but letters, digits and `-._~` as `%XX`: a claim cannot end its part of the URI.
@@ -302,7 +313,9 @@ fn ca_params(purpose: Purpose, relay: &str, now: OffsetDateTime) -> Result<Certi
     params.serial_number = Some(SerialNumber::from_slice(&Serial::random()?.0));
     params.distinguished_name = DistinguishedName::new();
     // A name of its own for each authority, so that a verifier with several finds the right one.
-    params.distinguished_name.push(DnType::CommonName, format!("hoop relay {} CA {relay}", purpose.word()));
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("hoop relay {} CA {relay}", purpose.word()));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
@@ -331,7 +344,10 @@ fn check_pair(
         return Err(damaged(path, "it does not belong to the key beside it"));
     }
     if parsed.validity().not_after.timestamp() <= now.unix_timestamp() {
-        return Err(damaged(path, "it has expired; move it and its key away and a new one is made"));
+        return Err(damaged(
+            path,
+            "it has expired; move it and its key away and a new one is made",
+        ));
     }
     Ok(())
 }

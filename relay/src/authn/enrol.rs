@@ -17,7 +17,11 @@ const LONGEST_MACHINE: usize = 128;
 impl Applicant {
     /// Makes an applicant; of the machine's name, control characters and what is longer than 128 characters are dropped.
     pub fn new(source: std::net::IpAddr, machine: &str) -> Self {
-        let machine = machine.chars().filter(|c| !c.is_control()).take(LONGEST_MACHINE).collect();
+        let machine = machine
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_MACHINE)
+            .collect();
         Self {
             source: source.to_canonical(),
             machine,
@@ -71,8 +75,10 @@ impl Authn {
         // A certificate's dates have whole seconds; the record agrees with it.
         let expires = (now + life).replace_nanosecond(0).unwrap_or(now);
         let serial = Serial::random().map_err(|error| fault(&error))?;
-        let certificate =
-            self.authority.issue_client(key, &principal, &serial, now, expires).map_err(|error| fault(&error))?;
+        let certificate = self
+            .authority
+            .issue_client(key, &principal, &serial, now, expires)
+            .map_err(|error| fault(&error))?;
         let login = Login {
             serial: serial.text(),
             label: principal.label,
@@ -88,7 +94,10 @@ impl Authn {
             revoked: None,
             revoked_by: None,
         };
-        self.store.enrol(&login, token).await.map_err(|error| refuse(error, &login.label))?;
+        self.store
+            .enrol(&login, token)
+            .await
+            .map_err(|error| refuse(error, &login.label))?;
         self.refresh().await.map_err(logged)?;
         Ok(Enrolled {
             certificate: certificate.pem(),

@@ -103,7 +103,9 @@ mod tests {
         let (tries, _) = Rate::Guess.bucket();
         gate.pass_at(Rate::Guess, source, now).unwrap();
         let later = now + Duration::from_secs(3600);
-        let passed = (0..tries * 2).filter(|_| gate.pass_at(Rate::Guess, source, later).is_ok()).count();
+        let passed = (0..tries * 2)
+            .filter(|_| gate.pass_at(Rate::Guess, source, later).is_ok())
+            .count();
         assert_eq!(passed, tries as usize);
     }
 
@@ -113,11 +115,19 @@ mod tests {
         let now = Instant::now();
         let (tries, _) = Rate::Guess.bucket();
         for host in 0..tries {
-            gate.pass_at(Rate::Guess, format!("2001:db8::{host:x}").parse().unwrap(), now).unwrap();
+            gate.pass_at(Rate::Guess, format!("2001:db8::{host:x}").parse().unwrap(), now)
+                .unwrap();
         }
-        assert!(gate.pass_at(Rate::Guess, "2001:db8::ffff".parse().unwrap(), now).is_err());
-        gate.pass_at(Rate::Guess, "2001:db8:0:1::1".parse().unwrap(), now).unwrap();
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1".parse::<IpAddr>().unwrap());
+        assert!(
+            gate.pass_at(Rate::Guess, "2001:db8::ffff".parse().unwrap(), now)
+                .is_err()
+        );
+        gate.pass_at(Rate::Guess, "2001:db8:0:1::1".parse().unwrap(), now)
+            .unwrap();
+        assert_eq!(
+            network("::ffff:192.0.2.1".parse().unwrap()),
+            "192.0.2.1".parse::<IpAddr>().unwrap()
+        );
     }
 
     #[test]
@@ -129,7 +139,12 @@ mod tests {
             gate.pass_at(Rate::Start, source, now).unwrap();
         }
         assert!(gate.pass_at(Rate::Start, "203.0.113.1".parse().unwrap(), now).is_err());
-        gate.pass_at(Rate::Start, "203.0.113.1".parse().unwrap(), now + Duration::from_secs(2)).unwrap();
+        gate.pass_at(
+            Rate::Start,
+            "203.0.113.1".parse().unwrap(),
+            now + Duration::from_secs(2),
+        )
+        .unwrap();
         assert_eq!(gate.full.lock().unwrap().len(), 1);
     }
 }

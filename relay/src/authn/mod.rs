@@ -180,11 +180,20 @@ impl Authn {
         store
             .publish_authority(authority.fingerprint(), authority.certificate(), now)
             .await?;
-        let trusted = store.authorities().await?.into_iter().map(CertificateDer::from).collect();
+        let trusted = store
+            .authorities()
+            .await?
+            .into_iter()
+            .map(CertificateDer::from)
+            .collect();
         let view = View::default();
         view.refresh(&store, now).await?;
         Ok(Arc::new(Self {
-            providers: config.identity_providers.iter().map(|provider| provider.name.clone()).collect(),
+            providers: config
+                .identity_providers
+                .iter()
+                .map(|provider| provider.name.clone())
+                .collect(),
             store,
             authority,
             trusted,
@@ -207,7 +216,10 @@ impl Authn {
 
     /// Calls `told` with the serial of every login that is revoked from now on, by whomever and in whatever process.
     pub fn on_revoked(&self, told: OnRevoked) {
-        self.on_revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(told);
+        self.on_revoked
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(told);
     }
 
     /// Makes the identity of a client certificate whose chain and key TLS has verified. Does not wait for the store.
@@ -257,7 +269,10 @@ impl Authn {
     /// The store failed.
     pub async fn logout(&self, identity: &Identity) -> Result<(), Refusal> {
         let now = OffsetDateTime::now_utc();
-        self.store.revoke_login(identity.login(), identity.label(), now).await.map_err(logged)?;
+        self.store
+            .revoke_login(identity.login(), identity.label(), now)
+            .await
+            .map_err(logged)?;
         self.refresh().await.map_err(logged)
     }
 
@@ -267,7 +282,10 @@ impl Authn {
     /// The store failed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let revoked = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
-        let told = self.on_revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let told = self
+            .on_revoked
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for serial in &revoked {
             tracing::info!(login = serial, "login revoked");
             told.iter().for_each(|told| told(serial));

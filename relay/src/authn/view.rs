@@ -58,14 +58,20 @@ impl View {
         let revision = self.read().revision;
         let begun = Instant::now();
         let changes = store.logins_since(revision, now).await?;
-        let revoked = if changes.is_empty() { Vec::new() } else { self.apply(changes, now.into()) };
+        let revoked = if changes.is_empty() {
+            Vec::new()
+        } else {
+            self.apply(changes, now.into())
+        };
         *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
         Ok(revoked)
     }
 
     fn apply(&self, changes: Vec<Changed>, now: SystemTime) -> Vec<String> {
         let mut state = self.write();
-        state.by_serial.retain(|_, record| record.identity.expires() + KEPT > now);
+        state
+            .by_serial
+            .retain(|_, record| record.identity.expires() + KEPT > now);
         let mut revoked = Vec::new();
         for change in changes {
             state.revision = state.revision.max(change.revision);
