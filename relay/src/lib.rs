@@ -20,4 +20,3 @@ pub mod policy;
 pub mod record;
 pub mod session;
 pub mod store;
-pub mod target;
