@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# tests/run.sh [FILTER]: installs the servers and clients that the tests use, builds once, runs every test (or those whose name has FILTER).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. tests/setup/build.sh
+. tests/setup/clients.sh
+build_needs
+postgres_programs
+python_drivers
+openid_provider
+
+say "building"
+cargo build --workspace --quiet
+cargo test --workspace --no-fail-fast --quiet -- ${1:+"$1"}
