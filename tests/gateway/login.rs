@@ -1,0 +1,155 @@
+//! Who acts: logins, what they leave behind, and how they end.
+
+use std::process::{Command, Stdio};
+
+use hoop_tests::{Running, World};
+
+#[test]
+fn whoami_names_the_principal_as_the_provider_does() {
+    let world = World::start();
+    let who = world
+        .person("bo")
+        .hoopctl(&["whoami", "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(who["principal"], "bo");
+    assert_eq!(who["kind"], "user");
+    assert_eq!(who["groups"], serde_json::json!(["dba"]));
+    assert_eq!(who["issuer"], world.issuer);
+    assert!(who["expires"].as_str().unwrap().contains('T'));
+}
+
+#[test]
+fn a_relay_with_a_private_ca_is_not_trusted_unasked() {
+    let world = World::start();
+    let done = world.stranger().hoopctl(&["login", &world.relay, "--no-input"]);
+    assert_ne!(done.code, 0);
+    assert!(
+        done.stderr.contains("--pin") || done.stderr.contains("--ca"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn a_wrong_pin_is_refused() {
+    let world = World::start();
+    let wrong = "0".repeat(64);
+    let done = world
+        .stranger()
+        .hoopctl(&["login", &world.relay, "--pin", &wrong, "--no-input"]);
+    assert_ne!(done.code, 0);
+}
+
+#[test]
+fn a_login_by_pin_works() {
+    let world = World::start();
+    let ana = world.stranger();
+    ana.hoopctl(&["login", &world.relay, "--pin", &world.pin, "--no-input"])
+        .expect_code(0);
+    assert_eq!(ana.psql("SELECT 1").expect_code(0).stdout.trim(), "1");
+}
+
+#[test]
+fn status_shows_transport_and_expiry() {
+    let world = World::start();
+    let status = world
+        .person("ana")
+        .hoopctl(&["status", "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(status["transport"], "quic");
+    assert!(status["rtt_ms"].is_number());
+    assert!(status["expires"].is_string());
+}
+
+#[test]
+fn ls_tells_what_policy_will_ask() {
+    let world = World::start();
+    let listed = world.person("ana").hoopctl(&["ls", "-o", "json"]).expect_code(0).json();
+    assert_eq!(listed[0]["name"], "db-prod");
+    assert_eq!(listed[0]["protocol"], "postgres");
+    assert_eq!(listed[0]["tags"], serde_json::json!(["env:demo"]));
+    assert!(listed[0]["asks"].to_string().contains("dba"), "{listed}");
+}
+
+#[test]
+fn after_logout_the_credential_opens_nothing() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let stolen = ana.home().join("stolen");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(ana.home().join("hoopctl"))
+        .arg(&stolen)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    ana.hoopctl(&["logout"]).expect_code(0);
+    assert_eq!(ana.hoopctl(&["whoami"]).code, 4);
+    let done = hoop_tests::run(
+        ana.command(&["connect", "db-prod", "--", "true"])
+            .env("HOOPCTL_CONFIG_DIR", &stolen),
+    );
+    assert_ne!(done.code, 0, "a revoked certificate still opens sessions");
+}
+
+#[test]
+fn a_running_session_ends_when_its_login_does() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let mut psql = ana.psql_command(&["-qAt", "-c", "SELECT pg_sleep(20)"]);
+    let psql = Running::new(
+        psql.stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    hoop_tests::eventually("the session is there", || {
+        let listed = ana.hoopctl(&["sessions", "ls", "-o", "json"]).expect_code(0).json();
+        (!listed.as_array()?.is_empty()).then_some(())
+    });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    ana.hoopctl(&["logout"]).expect_code(0);
+    let started = std::time::Instant::now();
+    let done = psql.finish();
+    assert!(
+        started.elapsed().as_secs() < 5,
+        "the session lived on for {:?}",
+        started.elapsed()
+    );
+    assert_eq!(done.code, 250, "{}", done.stderr);
+}
+
+#[test]
+fn a_killed_session_says_so_in_the_clients_protocol() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let mut psql = ana.psql_command(&["-qAt", "-c", "SELECT pg_sleep(20)"]);
+    let psql = Running::new(
+        psql.stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let id = hoop_tests::eventually("the session is there", || {
+        let listed = ana.hoopctl(&["sessions", "ls", "-o", "json"]).expect_code(0).json();
+        listed[0]["id"].as_str().map(str::to_owned)
+    });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    ana.hoopctl(&["sessions", "kill", &id]).expect_code(0);
+    let done = psql.finish();
+    assert_eq!(done.code, 250, "{}", done.stderr);
+    assert!(done.stderr.contains("FATAL:  "), "{}", done.stderr);
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_after_a_login() {
+    let world = World::start();
+    let checks = world.person("ana").hoopctl(&["doctor", "-o", "json"]).json();
+    for check in checks.as_array().unwrap() {
+        assert_eq!(check["ok"], true, "{check}");
+    }
+}

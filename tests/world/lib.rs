@@ -1,0 +1,24 @@
+//! End-to-end tests of the gateway: one builder makes a world of real servers, and the tests are sentences against it.
+//!
+//! ```text
+//! World::new("name").policy("…").start()  ──▶ a database of its own in one shared PostgreSQL, a relay, no one logged in
+//! world.person("ana")                     ──▶ logged in by the device flow, with a configuration folder of its own
+//! ana.psql("SELECT 1")                    ──▶ `hoopctl connect db-prod -- psql -c 'SELECT 1'`
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+
+mod person;
+mod postgres;
+mod process;
+mod relay;
+
+pub use person::Person;
+pub use postgres::{Cluster, Database};
+pub use process::{Finished, Running, eventually, program, run};
+pub use relay::{POLICY, World, WorldBuilder};

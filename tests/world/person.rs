@@ -1,0 +1,206 @@
+//! Somebody with `hoopctl`: a configuration folder of their own, and a login.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::postgres::Cluster;
+use crate::process::{Finished, Running, eventually, program, run};
+use crate::relay::World;
+
+/// A person of one world.
+pub struct Person<'w> {
+    world: &'w World,
+    home: PathBuf,
+}
+
+impl<'w> Person<'w> {
+    pub(crate) fn stranger(world: &'w World) -> Self {
+        let home = tempfile::Builder::new()
+            .prefix("home-")
+            .tempdir_in(world.folder())
+            .expect("home")
+            .keep();
+        Self { world, home }
+    }
+
+    pub(crate) fn log_in(world: &'w World, user: &str) -> Self {
+        let person = Self::stranger(world);
+        let mut login = person.command(&[
+            "login",
+            &world.relay,
+            "--ca",
+            &world.ca.display().to_string(),
+            "--no-input",
+        ]);
+        if user == "ana" {
+            run(&mut login).expect_code(0);
+            return person;
+        }
+        let mut login = Running::new(
+            login
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("hoopctl"),
+        );
+        let code = read_user_code(login.child().stderr.take().expect("a pipe"));
+        choose_on_the_device_page(&world.issuer, &code, user);
+        login.finish().expect_code(0);
+        person
+    }
+
+    /// Their configuration folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// A `hoopctl` command of this person.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("hoopctl"));
+        command
+            .args(arguments)
+            .env_remove("PGPASSWORD")
+            .env("HOME", &self.home)
+            .env("HOOPCTL_CONFIG_DIR", self.home.join("hoopctl"))
+            .env("HOOPCTL_CREDENTIAL_STORE", "file")
+            .env("XDG_RUNTIME_DIR", &self.home)
+            .env("PSQLRC", "/dev/null")
+            .env("PSQL_HISTORY", "/dev/null");
+        command
+    }
+
+    /// Runs `hoopctl` to its end.
+    #[track_caller]
+    pub fn hoopctl(&self, arguments: &[&str]) -> Finished {
+        run(&mut self.command(arguments))
+    }
+
+    /// `hoopctl connect db-prod -- psql ARGUMENTS…`, prepared.
+    pub fn psql_command(&self, arguments: &[&str]) -> Command {
+        let psql = Cluster::get().program("psql").display().to_string();
+        let mut command = self.command(&["connect", "db-prod", "--reason", "test", "--", &psql, "-X"]);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs psql through the gateway with these arguments.
+    #[track_caller]
+    pub fn psql_with(&self, arguments: &[&str]) -> Finished {
+        run(&mut self.psql_command(arguments))
+    }
+
+    /// Runs one command string in psql through the gateway: unaligned, rows only.
+    #[track_caller]
+    pub fn psql(&self, sql: &str) -> Finished {
+        self.psql_with(&["-qAt", "-c", sql])
+    }
+
+    /// Runs several commands one after another in one psql, as if typed; an error does not stop it.
+    #[track_caller]
+    pub fn psql_script(&self, script: &str) -> Finished {
+        self.psql_start(script).finish()
+    }
+
+    /// Starts psql with a script on its standard input.
+    #[track_caller]
+    pub fn psql_start(&self, script: &str) -> Running {
+        let mut command = self.psql_command(&["-qAt"]);
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("hoopctl");
+        let mut running = Running::new(child);
+        running
+            .child()
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(script.as_bytes())
+            .expect("psql reads");
+        running
+    }
+
+    /// Waits until there is a pending request that this person may see; gives it.
+    #[track_caller]
+    pub fn pending_request(&self) -> Value {
+        eventually("a pending request", || {
+            let listed = self.hoopctl(&["requests", "ls", "-o", "json"]).expect_code(0).json();
+            listed
+                .as_array()?
+                .iter()
+                .find(|request| request["status"] == "pending")
+                .cloned()
+        })
+    }
+
+    /// Opens a session without a client; gives it with its line of JSON.
+    #[track_caller]
+    pub fn connect(&self, more: &[&str]) -> Connected {
+        let mut command = self.command(&["connect", "db-prod", "--reason", "test", "-o", "json"]);
+        let child = command
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("hoopctl");
+        let mut running = Running::new(child);
+        let mut line = String::new();
+        BufReader::new(running.child().stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("a line");
+        let Ok(opened) = serde_json::from_str(&line) else {
+            let finished = running.finish();
+            panic!("no line of JSON: {line}\n{}\ncode {}", finished.stderr, finished.code);
+        };
+        Connected { running, opened }
+    }
+}
+
+/// A session that `hoopctl connect` keeps open.
+pub struct Connected {
+    /// The process.
+    pub running: Running,
+    /// What it said when ready.
+    pub opened: Value,
+}
+
+impl Connected {
+    /// A member of the line of JSON, as text.
+    #[track_caller]
+    pub fn text(&self, key: &str) -> String {
+        match &self.opened[key] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Reads the code that hoopctl shows, then leaves a thread reading the rest.
+fn read_user_code(stderr: impl Read + Send + 'static) -> String {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut seen = String::new();
+    for line in lines.by_ref() {
+        let line = line.expect("text");
+        let code = line
+            .split_whitespace()
+            .find(|word| word.len() == 9 && word.as_bytes().get(4) == Some(&b'-') && *word == word.to_uppercase());
+        if let Some(code) = code {
+            let code = code.to_owned();
+            std::thread::spawn(move || lines.for_each(drop));
+            return code;
+        }
+        seen.push_str(&line);
+        seen.push('\n');
+    }
+    panic!("hoopctl showed no code:\n{seen}");
+}
+

@@ -1,0 +1,217 @@
+//! A world: a relay of its own in front of a database of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::person::Person;
+use crate::postgres::{Cluster, Database, PASSWORD, ROLE};
+use crate::process::{Running, program};
+
+/// What everybody may do unless a test says otherwise: connect and read; a dba approves writes; nobody drops.
+pub const POLICY: &str = include_str!("../../relay/demo/policy.cedar");
+
+/// Prepares a world.
+pub struct WorldBuilder {
+    policy: String,
+    config: String,
+    settings: String,
+    target: Option<String>,
+}
+
+/// A running relay, its database, and a folder for all their files.
+pub struct World {
+    /// The relay's address.
+    pub relay: String,
+    /// The pin that `hoopctl login --pin` takes.
+    pub pin: String,
+    /// The file of the relay's CA.
+    pub ca: PathBuf,
+    /// The embedded identity provider.
+    pub issuer: String,
+    /// The database behind the connection `db-prod`.
+    pub database: Database,
+    folder: tempfile::TempDir,
+    process: Option<Running>,
+}
+
+impl World {
+    /// Begins a world with the demo's policy and without masks.
+    #[allow(clippy::new_ret_no_self, reason = "a world is built step by step")]
+    pub fn new() -> WorldBuilder {
+        WorldBuilder {
+            policy: POLICY.to_owned(),
+            config: String::new(),
+            settings: String::new(),
+            target: None,
+        }
+    }
+
+    /// A world with everything as the demo has it.
+    pub fn start() -> Self {
+        Self::new().start()
+    }
+
+    /// Logs a person in by the device flow, with a configuration folder of their own.
+    pub fn person(&self, user: &str) -> Person<'_> {
+        Person::log_in(self, user)
+    }
+
+    /// A person of this machine who has not logged in.
+    pub fn stranger(&self) -> Person<'_> {
+        Person::stranger(self)
+    }
+
+    /// The world's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The relay's data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The relay's process.
+    pub fn process(&mut self) -> &mut Running {
+        self.process.as_mut().expect("the relay runs")
+    }
+
+    /// What the relay has logged.
+    pub fn relay_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("relay.log")).unwrap_or_default()
+    }
+
+    /// Writes another policy file; the relay reads it at `reload`.
+    pub fn write_policy(&self, policy: &str) {
+        std::fs::write(self.folder.path().join("policy.cedar"), policy).expect("policy file");
+    }
+
+    /// Ends the relay at once and starts it again on the same data and address.
+    pub fn kill_and_restart(&mut self) {
+        let mut process = self.process.take().expect("the relay runs");
+        process.signal("KILL");
+        let _ = process.child().wait();
+        drop(process);
+        let listen = self.relay.clone();
+        let (process, _) = launch(self.folder.path(), &listen);
+        self.process = Some(process);
+    }
+}
+
+impl WorldBuilder {
+    /// Replaces the policies.
+    #[must_use]
+    pub fn policy(mut self, policy: &str) -> Self {
+        self.policy = policy.to_owned();
+        self
+    }
+
+    /// Adds to the policies.
+    #[must_use]
+    pub fn more_policy(mut self, policy: &str) -> Self {
+        self.policy.push_str(policy);
+        self
+    }
+
+    /// Adds tables to relay.toml: `[[mask]]`, `[limits]`, …
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Adds keys to the connection `db-prod`.
+    #[must_use]
+    pub fn connection(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Points `db-prod` at another address than the test's PostgreSQL.
+    #[must_use]
+    pub fn target(mut self, address: &str) -> Self {
+        self.target = Some(address.to_owned());
+        self
+    }
+
+    /// Starts the relay.
+    pub fn start(self) -> World {
+        let cluster = Cluster::get();
+        let database = cluster.database();
+        let folder = tempfile::Builder::new()
+            .prefix("hoop-world")
+            .tempdir()
+            .expect("tempdir");
+        let address = self.target.unwrap_or_else(|| format!("127.0.0.1:{}", cluster.port()));
+        std::fs::write(folder.path().join("policy.cedar"), self.policy).expect("policy file");
+        let config = format!(
+            "[policy]\nfiles = [\"policy.cedar\"]\n\n{}\n[[connection]]\nname = \"db-prod\"\nprotocol = \"postgres\"\ntags = [\"env:demo\"]\n\
+             address = \"{address}\"\ndatabase = \"{}\"\nuser = \"{ROLE}\"\npassword = {{ env = \"TEST_DB_PASSWORD\" }}\n{}",
+            self.config,
+            database.name,
+            if self.settings.contains("tls") {
+                self.settings
+            } else {
+                format!("tls = \"disable\"\n{}", self.settings)
+            },
+        );
+        std::fs::write(folder.path().join("relay.toml"), config).expect("relay.toml");
+        let (process, ready) = launch(folder.path(), "127.0.0.1:0");
+        let text = |key: &str| {
+            ready[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {key} in {ready}"))
+                .to_owned()
+        };
+        World {
+            relay: text("relay"),
+            pin: text("pin"),
+            ca: text("ca").into(),
+            issuer: text("issuer"),
+            database,
+            process: Some(process),
+            folder,
+        }
+    }
+}
+
+/// Starts `hoop-relay dev` in a folder and waits for its line of JSON.
+fn launch(folder: &Path, listen: &str) -> (Running, serde_json::Value) {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("relay.log"))
+        .expect("relay.log");
+    let child = Command::new(program("hoop-relay"))
+        .args(["dev", "--listen", listen, "--sign-in-as", "ana", "--data"])
+        .arg(folder.join("data"))
+        .arg("--config")
+        .arg(folder.join("relay.toml"))
+        .env("TEST_DB_PASSWORD", PASSWORD)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .expect("hoop-relay");
+    let mut process = Running::new(child);
+    let stdout = process.child().stdout.take().expect("a pipe");
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stdout).lines();
+        let _ = send.send(lines.next());
+        // The relay must never block on a full pipe.
+        lines.for_each(drop);
+    });
+    let log = || std::fs::read_to_string(folder.join("relay.log")).unwrap_or_default();
+    let line = match receive.recv_timeout(Duration::from_secs(30)) {
+        Ok(Some(Ok(line))) => line,
+        _ => panic!("the relay did not become ready:\n{}", log()),
+    };
+    let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", log()));
+    (process, ready)
+}
