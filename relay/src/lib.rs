@@ -14,6 +14,7 @@ pub mod approval;
 pub mod authn;
 pub mod config;
 pub mod connection;
+pub mod dev;
 pub mod inspect;
 pub mod mask;
 pub mod policy;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use hoop_tests::{Running, World};
+use hoop_tests::{OidcProvider, Running, World};
 
 #[test]
 fn whoami_names_the_principal_as_the_provider_does() {
@@ -151,5 +151,62 @@ fn doctor_finds_nothing_wrong_after_a_login() {
     let checks = world.person("ana").hoopctl(&["doctor", "-o", "json"]).json();
     for check in checks.as_array().unwrap() {
         assert_eq!(check["ok"], true, "{check}");
+    }
+}
+
+/// Logs `person` in at npm's oidc-provider; gives how `hoopctl login` ended.
+fn log_in_at_a_real_provider(
+    world: &World,
+    provider: &OidcProvider,
+    person: &str,
+) -> (hoop_tests::Finished, serde_json::Value) {
+    let somebody = world.stranger();
+    let mut login = somebody.command(&[
+        "login",
+        &world.relay,
+        "--ca",
+        &world.ca.display().to_string(),
+        "--issuer",
+        "company",
+        "--no-input",
+    ]);
+    let mut login = Running::new(
+        login
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let code = hoop_tests::read_user_code(login.child().stderr.take().unwrap());
+    provider.approve(&code, person);
+    let finished = login.finish();
+    let who = if finished.code == 0 {
+        somebody.hoopctl(&["whoami", "-o", "json"]).expect_code(0).json()
+    } else {
+        serde_json::Value::Null
+    };
+    (finished, who)
+}
+
+#[test]
+fn people_log_in_at_a_real_openid_provider() {
+    let provider = OidcProvider::start();
+    let world = World::new()
+        .config(&format!(
+            "[[identity_provider]]\nname = \"company\"\nissuer = \"{}\"\nclient_id = \"hoopctl\"\nscopes = [\"email\"]\nusername_claim = \"email\"\n",
+            provider.issuer
+        ))
+        .start();
+    let (finished, who) = log_in_at_a_real_provider(&world, &provider, "carol");
+    finished.expect_code(0);
+    assert_eq!(who["principal"], "carol@example.com");
+    assert_eq!(who["groups"], serde_json::json!(["dba", "platform"]));
+    for refused in ["dave", "erin"] {
+        let (finished, _) = log_in_at_a_real_provider(&world, &provider, refused);
+        assert_ne!(
+            finished.code, 0,
+            "{refused} must not be let in: unverified mail, group overage"
+        );
     }
 }

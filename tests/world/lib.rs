@@ -13,12 +13,14 @@
     reason = "a test that cannot go on must say where"
 )]
 
+mod oidc;
 mod person;
 mod postgres;
 mod process;
 mod relay;
 
-pub use person::Person;
+pub use oidc::OidcProvider;
+pub use person::{Connected, Person, read_user_code};
 pub use postgres::{Cluster, Database};
 pub use process::{Finished, Running, eventually, program, run};
 pub use relay::{POLICY, World, WorldBuilder};

@@ -37,10 +37,6 @@ impl<'w> Person<'w> {
             &world.ca.display().to_string(),
             "--no-input",
         ]);
-        if user == "ana" {
-            run(&mut login).expect_code(0);
-            return person;
-        }
         let mut login = Running::new(
             login
                 .stdin(Stdio::null())
@@ -185,7 +181,7 @@ impl Connected {
 }
 
 /// Reads the code that hoopctl shows, then leaves a thread reading the rest.
-fn read_user_code(stderr: impl Read + Send + 'static) -> String {
+pub fn read_user_code(stderr: impl Read + Send + 'static) -> String {
     let mut lines = BufReader::new(stderr).lines();
     let mut seen = String::new();
     for line in lines.by_ref() {
@@ -204,3 +200,42 @@ fn read_user_code(stderr: impl Read + Send + 'static) -> String {
     panic!("hoopctl showed no code:\n{seen}");
 }
 
+/// Fills in the device page of the embedded identity provider, as a browser would: opens it, takes the form's token, sends it.
+fn choose_on_the_device_page(issuer: &str, code: &str, user: &str) {
+    let page = http(issuer, "GET", &format!("/device?user_code={code}"), "", "");
+    let cookie = page
+        .lines()
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .starts_with("set-cookie: ")
+                .then(|| line["set-cookie: ".len()..].to_owned())
+        })
+        .and_then(|line| line.split(';').next().map(str::to_owned))
+        .unwrap_or_else(|| panic!("no form:\n{page}"));
+    let token = page
+        .split("name=\"token\" value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("a form token");
+    let form = format!("user_code={code}&token={token}&decision=approve&user={user}");
+    let done = http(issuer, "POST", "/device", &cookie, &form);
+    assert!(done.starts_with("HTTP/1.1 200"), "{done}");
+}
+
+fn http(issuer: &str, method: &str, path: &str, cookie: &str, body: &str) -> String {
+    let host = issuer.strip_prefix("http://").expect("http on loopback");
+    let mut socket = TcpStream::connect(host).expect("the provider listens");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout");
+    let kind = "application/x-www-form-urlencoded";
+    let length = body.len();
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: {cookie}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("the provider reads");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    answer
+}

@@ -188,7 +188,7 @@ fn launch(folder: &Path, listen: &str) -> (Running, serde_json::Value) {
         .open(folder.join("relay.log"))
         .expect("relay.log");
     let child = Command::new(program("hoop-relay"))
-        .args(["dev", "--listen", listen, "--sign-in-as", "ana", "--data"])
+        .args(["dev", "--listen", listen, "--data"])
         .arg(folder.join("data"))
         .arg("--config")
         .arg(folder.join("relay.toml"))
