@@ -1,0 +1,60 @@
+//! What connections are for: the seam between bytes on a port and sessions behind it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hoop_shared::id::SessionId;
+use hoop_shared::refusal::Refusal;
+use hoop_shared::wire::{Open, Opened, WireLimits};
+use rustls_pki_types::CertificateDer;
+
+use super::ClientStream;
+
+/// What a data reactor does for its clients. Its futures run on the reactor's thread and never block it.
+pub trait Service: Send + Sync + 'static {
+    /// Who acts.
+    type Who: Clone + 'static;
+    /// A session, as the control connection holds it. Dropping it says that the control connection is gone.
+    type Lease: 'static;
+    /// A place for one stream of a session.
+    type Place: 'static;
+
+    /// Says who holds a certificate, at this moment: its login may be gone while its date is not.
+    ///
+    /// # Errors
+    /// Nobody any more.
+    fn authenticate(&self, certificate: &CertificateDer<'_>) -> Result<Self::Who, Refusal>;
+
+    /// What a client may have, for its welcome.
+    fn limits(&self) -> WireLimits;
+
+    /// Opens a session. The answer's number is the question's.
+    fn open(
+        &self,
+        who: Self::Who,
+        ask: Open,
+        source: IpAddr,
+    ) -> impl Future<Output = Result<(Opened, Self::Lease), Refusal>>;
+
+    /// Waits for the end of a session, and why it ends.
+    fn ended(&self, lease: &Self::Lease) -> impl Future<Output = Refusal> + 'static;
+
+    /// Ends a session because its client says so.
+    fn close(&self, lease: Self::Lease);
+
+    /// Takes a place in a session for one more stream.
+    ///
+    /// # Errors
+    /// There is no such session of this principal's login, it has ended, or is full.
+    fn attach(&self, who: &Self::Who, session: &SessionId) -> Result<Self::Place, Refusal>;
+
+    /// Serves one stream until it ends.
+    fn serve(&self, place: Self::Place, stream: ClientStream) -> impl Future<Output = ()>;
+}
+
+/// A client whose certificate TLS has verified.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub certificate: Arc<CertificateDer<'static>>,
+    pub source: IpAddr,
+}
