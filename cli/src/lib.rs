@@ -1,3 +1,23 @@
 //! The library of `hoopctl`, in modules that the binary and the generators of completions share.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`args`] | the command line; its doc comments are the help |
+//! | [`settings`] | flag, environment, file, default: resolved once |
+//! | [`command`] | one file for each command |
+//! | [`login`] | how a person or a workload gets a certificate |
+//! | [`credentials`] | where the key and the certificate are kept |
+//! | [`relay_api`] | the relay's HTTPS API |
+//! | [`printer`], [`error`] | what is written, and where |
 
+pub mod args;
+pub mod command;
+pub mod context;
+pub mod credentials;
+pub mod error;
+pub mod login;
 pub mod printer;
+pub mod relay_address;
+pub mod relay_api;
+pub mod run;
+pub mod settings;

@@ -1,2 +1,12 @@
 //! `hoopctl`: the command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+use hoopctl::settings::environment::Environment;
+
+fn main() -> ExitCode {
+    ExitCode::from(hoopctl::run::run(
+        std::env::args_os().collect(),
+        &Environment::of_process(),
+    ))
+}

@@ -1,0 +1,25 @@
+//! One file for each command: its arguments, and what it does.
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::error::Result;
+
+pub mod completions;
+pub mod login;
+pub mod logout;
+pub mod ls;
+pub mod whoami;
+
+/// Runs a command; gives its exit code.
+///
+/// # Errors
+/// Whatever makes the command fail; the error has its exit code.
+pub async fn run(command: Command, context: &Context) -> Result<u8> {
+    match command {
+        Command::Login(arguments) => login::run(arguments, context).await,
+        Command::Logout(arguments) => logout::run(arguments, context).await,
+        Command::Whoami(arguments) => whoami::run(arguments, context).await,
+        Command::Ls(arguments) => ls::run(arguments, context).await,
+        Command::Completions(arguments) => completions::run(&arguments, context),
+    }
+}

@@ -1,0 +1,78 @@
+//! What every command works with: the settings, the printer, and on request the login and the relay's API.
+
+use hoop_shared::refusal::Code;
+use time::OffsetDateTime;
+
+use crate::credentials::{Credentials, Login};
+use crate::error::{Error, Result};
+use crate::printer::Printer;
+use crate::relay_api::RelayApi;
+use crate::settings::Settings;
+
+/// What every command works with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// How `hoopctl` was called.
+    pub settings: Settings,
+    /// What writes.
+    pub printer: Printer,
+}
+
+impl Context {
+    /// Puts the parts together.
+    pub fn new(settings: Settings, printer: Printer) -> Self {
+        Self { settings, printer }
+    }
+
+    /// Where logins are kept.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(&self.settings)
+    }
+
+    /// The login of this profile.
+    ///
+    /// # Errors
+    /// There is none, it has ended, it is for another relay than the settings name, or it is kept unsafely.
+    pub async fn login(&self) -> Result<Login> {
+        let profile = &self.settings.profile;
+        let Some(login) = self.credentials().load(profile).await? else {
+            return Err(Error::login_needed(format!("profile `{profile}` is not logged in")));
+        };
+        if let Some(wanted) = self.settings.relay.as_ref().filter(|wanted| **wanted != login.relay) {
+            let message = format!("profile `{profile}` is logged in at {}, not at {wanted}", login.relay);
+            return Err(Error::login_needed(message).hint(format!(
+                "log in with `hoopctl login {wanted}`, or name another profile with --profile"
+            )));
+        }
+        let expires = login.expires()?;
+        if expires <= OffsetDateTime::now_utc() {
+            return Err(Error::login_needed(format!(
+                "the login at {} ended at {}",
+                login.relay,
+                rfc3339(expires)
+            )));
+        }
+        Ok(login)
+    }
+
+    /// The API of the relay, with this profile's login.
+    ///
+    /// # Errors
+    /// Those of [`Context::login`], or the login cannot be used for TLS.
+    pub async fn relay(&self) -> Result<RelayApi> {
+        RelayApi::of(&self.login().await?)
+    }
+}
+
+/// A time as text: RFC 3339, to the second.
+pub fn rfc3339(time: OffsetDateTime) -> String {
+    let whole = time.replace_nanosecond(0).unwrap_or(time);
+    whole
+        .format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_else(|_| whole.to_string())
+}
+
+/// The error of a thing that this machine cannot do, though it should.
+pub(crate) fn local_failure(what: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::new(Code::Failed, error.to_string()).doing(what)
+}

@@ -1,0 +1,179 @@
+//! The relay's HTTPS API (`hoop_shared::api`): JSON over TLS 1.3 with the login's certificate, refusals as errors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hoop_shared::api::ErrorBody;
+use hoop_shared::refusal::Code;
+use hoop_shared::tls::{ALPN_HTTP, Credential, RelayVerifier, Trust, Untrusted, client_config};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::local_failure;
+use crate::credentials::Login;
+use crate::error::{Error, Result};
+use crate::relay_address::RelayAddress;
+
+/// How long a connection may take: what does not answer in this time is unreachable for a person.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take where nothing is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer. A recording with its results is the largest.
+const MAX_ANSWER: usize = 256 * 1024 * 1024;
+
+/// A client of one relay's API.
+#[derive(Clone, Debug)]
+pub struct RelayApi {
+    http: reqwest::Client,
+    relay: RelayAddress,
+    verifier: Arc<RelayVerifier>,
+}
+
+impl RelayApi {
+    /// Makes a client with a login's certificate. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The certificate and its key cannot be used.
+    pub fn of(login: &Login) -> Result<Self> {
+        Self::new(&login.relay, &login.trust, Some(login.credential()?))
+    }
+
+    /// Makes a client without a certificate, for logging in. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The trust cannot be used.
+    pub fn anonymous(relay: &RelayAddress, trust: &Trust) -> Result<Self> {
+        Self::new(relay, trust, None)
+    }
+
+    fn new(relay: &RelayAddress, trust: &Trust, credential: Option<Credential>) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| local_failure("cannot prepare TLS", error);
+        let verifier = RelayVerifier::new(trust).map_err(|error| failed(&error))?;
+        let tls = client_config(Arc::clone(&verifier), credential, &[ALPN_HTTP]).map_err(|error| failed(&error))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("hoopctl/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .map_err(|error| failed(&error))?;
+        Ok(Self {
+            http,
+            relay: relay.clone(),
+            verifier,
+        })
+    }
+
+    /// The relay that is spoken to.
+    pub fn relay(&self) -> &RelayAddress {
+        &self.relay
+    }
+
+    /// What the relay presented, where its certificate was refused.
+    pub fn untrusted(&self) -> Option<Untrusted> {
+        self.verifier.refused()
+    }
+
+    /// Gets JSON from a path such as `/v1/whoami`.
+    ///
+    /// # Errors
+    /// The relay's refusal, or that it cannot be reached, trusted or understood.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.get_within(path, ANSWER_TIMEOUT).await
+    }
+
+    /// Gets JSON from a path where the relay waits for something itself, for at most `within`.
+    ///
+    /// # Errors
+    /// As for [`RelayApi::get`].
+    pub async fn get_within<T: DeserializeOwned>(&self, path: &str, within: Duration) -> Result<T> {
+        self.send(self.http.get(self.url(path)).timeout(within)).await
+    }
+
+    /// Posts JSON to a path and reads the JSON of the answer.
+    ///
+    /// # Errors
+    /// As for [`RelayApi::get`].
+    pub async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T> {
+        let body = serde_json::to_vec(body).map_err(|error| Error::failed(error.to_string()))?;
+        let request = self
+            .http
+            .post(self.url(path))
+            .header("content-type", "application/json")
+            .timeout(ANSWER_TIMEOUT)
+            .body(body);
+        self.send(request).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.relay.url())
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
+        let mut answer = request.send().await.map_err(|error| self.not_sent(&error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.not_sent(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(self.not_understood("its answer is too large"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(match serde_json::from_slice::<ErrorBody>(&body) {
+                Ok(refused) => refused.error.into(),
+                Err(_) => self.not_understood(&format!("it answered HTTP {}", status.as_u16())),
+            });
+        }
+        serde_json::from_slice(&body).map_err(|error| self.not_understood(&error.to_string()))
+    }
+
+    fn not_understood(&self, problem: &str) -> Error {
+        Error::new(Code::RelayFault, problem)
+            .doing(format!("the relay {} was not understood", self.relay))
+            .hint("compare the versions with `hoopctl doctor`")
+    }
+
+    fn not_sent(&self, error: &reqwest::Error) -> Error {
+        if let Some(untrusted) = self.untrusted() {
+            return untrusted_relay(&self.relay, &untrusted);
+        }
+        let reason = if error.is_timeout() {
+            "it did not answer in time".to_owned()
+        } else {
+            innermost(error)
+        };
+        unreachable(&self.relay, reason)
+    }
+}
+
+/// The error of a relay that does not answer.
+pub fn unreachable(relay: &RelayAddress, reason: impl Into<String>) -> Error {
+    Error::new(Code::RelayUnreachable, reason)
+        .doing(format!("cannot reach the relay {relay}"))
+        .hint("check the address and the network with `hoopctl doctor`")
+}
+
+/// The error of a relay whose certificate is not trusted.
+pub fn untrusted_relay(relay: &RelayAddress, untrusted: &Untrusted) -> Error {
+    let error =
+        Error::new(Code::Configuration, untrusted.problem.clone()).doing(format!("the relay {relay} is not trusted"));
+    match &untrusted.pin {
+        Some(pin) => error.hint(format!(
+            "ask its operator for its CA or pin, then `hoopctl login {relay} --ca FILE` or `--pin SHA256`; it presents {pin}"
+        )),
+        None => error.hint(format!("ask its operator for its CA, then `hoopctl login {relay} --ca FILE`")),
+    }
+}
+
+/// The cause at the bottom: what the system or TLS said.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
