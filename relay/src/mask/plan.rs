@@ -1,0 +1,295 @@
+//! The plan for one result: what is done to each of its columns. Made once for a shape, applied to every row.
+//!
+//! Two witnesses say where a column comes from: the lineage that the statement's tree gives, and the origins that the
+//! target's description of the result gives. Where they contradict each other there is no plan, and no row leaves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::detect::{Detectors, is_secret_name};
+use super::kind::{Format, Kind};
+use super::replace::{Applied, replace, stricter};
+use crate::config::{Detector, MaskWith};
+use crate::inspect::sql::{ColumnRef, Lineage, Origin};
+
+/// The masked columns of a catalog generation, closed over views, partitions and generated columns.
+pub trait MaskedBy {
+    /// The mask of a column.
+    fn mask(&self, column: &ColumnRef) -> Option<MaskWith>;
+    /// The strictest mask of any column of a relation.
+    fn of_relation(&self, relation: u32) -> Option<MaskWith>;
+    /// Whether nothing is masked.
+    fn is_empty(&self) -> bool;
+}
+
+impl MaskedBy for HashMap<ColumnRef, MaskWith> {
+    fn mask(&self, column: &ColumnRef) -> Option<MaskWith> {
+        self.get(column).copied()
+    }
+
+    fn of_relation(&self, relation: u32) -> Option<MaskWith> {
+        self.iter()
+            .filter(|(column, _)| column.relation == relation)
+            .map(|(_, with)| *with)
+            .reduce(stricter)
+    }
+
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+}
+
+/// A result's column, as the target describes it and with the format it is sent in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// The relation it is a column of; 0: none.
+    pub table_oid: u32,
+    /// Its number there; 0: none, or the whole row.
+    pub attnum: i16,
+    /// Its type.
+    pub type_oid: u32,
+    /// How its values are written.
+    pub format: Format,
+}
+
+/// Why there is no plan. No row may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The statement's tree and the target disagree about how many columns there are.
+    #[error("the statement has {read} result columns, the target describes {described}")]
+    Count {
+        /// By the tree.
+        read: usize,
+        /// By the target.
+        described: usize,
+    },
+    /// The statement's tree and the target disagree about where a column comes from.
+    #[error("result column {column} comes from elsewhere than the statement says")]
+    Origin {
+        /// Its number, from 1.
+        column: usize,
+    },
+}
+
+/// What is done to one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    /// Nothing.
+    Clear,
+    /// Every value is replaced.
+    Mask(MaskWith),
+    /// Detectors look at every value.
+    Detect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ColumnPlan {
+    action: Action,
+    kind: Kind,
+    format: Format,
+}
+
+/// What is done to each column of a result.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    columns: Vec<ColumnPlan>,
+    detectors: Arc<Detectors>,
+    masks: bool,
+    detects: bool,
+}
+
+impl Plan {
+    /// Makes the plan for a described result. `reach`: the statement reads a masked relation, or cannot be known not to.
+    ///
+    /// # Errors
+    /// The two witnesses contradict each other.
+    pub fn new(
+        lineage: &Lineage,
+        described: &[Described],
+        masked: &dyn MaskedBy,
+        reach: bool,
+        detectors: &Arc<Detectors>,
+    ) -> Result<Self, PlanError> {
+        let read = match lineage {
+            Lineage::Columns(origins) if origins.len() != described.len() => {
+                return Err(PlanError::Count {
+                    read: origins.len(),
+                    described: described.len(),
+                });
+            }
+            Lineage::Columns(origins) => Some(origins),
+            Lineage::Unknown => None,
+        };
+        let reach = reach && !masked.is_empty();
+        let mut columns = Vec::with_capacity(described.len());
+        for (index, column) in described.iter().enumerate() {
+            let with = match read.and_then(|origins| origins.get(index)) {
+                Some(origin) => {
+                    witnessed(origin, column, masked, reach).ok_or(PlanError::Origin { column: index + 1 })?
+                }
+                None => unread(column, masked, reach),
+            };
+            columns.push(plan_column(
+                with,
+                Some(&column.name),
+                Kind::of(column.type_oid),
+                column.format,
+                detectors,
+            ));
+        }
+        Ok(Self::of(columns, detectors))
+    }
+
+    /// Makes the plan for a result that the target does not describe, such as COPY's. `kind` tells a column's type by
+    /// the base column that it copies. A column whose type is not known is NULL where it is masked.
+    pub fn undescribed(
+        origins: &[Origin],
+        kind: impl Fn(&ColumnRef) -> Option<Kind>,
+        format: Format,
+        masked: &dyn MaskedBy,
+        reach: bool,
+        detectors: &Arc<Detectors>,
+    ) -> Self {
+        let reach = reach && !masked.is_empty();
+        let columns = origins.iter().map(|origin| {
+            let kind = match origin.copied.as_slice() {
+                [] => Kind::Other,
+                [first, rest @ ..] => {
+                    let of_first = kind(first).unwrap_or(Kind::Other);
+                    if rest.iter().all(|other| kind(other) == Some(of_first)) {
+                        of_first
+                    } else {
+                        Kind::Other
+                    }
+                }
+            };
+            plan_column(lineage_mask(origin, masked, reach), None, kind, format, detectors)
+        });
+        Self::of(columns.collect(), detectors)
+    }
+
+    fn of(columns: Vec<ColumnPlan>, detectors: &Arc<Detectors>) -> Self {
+        Self {
+            masks: columns.iter().any(|column| matches!(column.action, Action::Mask(_))),
+            detects: columns.iter().any(|column| column.action == Action::Detect),
+            columns,
+            detectors: Arc::clone(detectors),
+        }
+    }
+
+    /// Whether every row passes as it is, without a look at it.
+    pub fn is_clear(&self) -> bool {
+        !self.masks && !self.detects
+    }
+
+    /// Whether a row passes as it is: nothing is masked in it, and its bytes hold nothing that a detector looks for.
+    pub fn passes(&self, row: &[u8]) -> bool {
+        !self.masks && (!self.detects || !self.detectors.suspects(row))
+    }
+
+    /// How many columns a row must have.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Replaces a value of a column: appends the replacement to `out`, or nothing. NULL stays NULL. A column that the
+    /// plan does not have is NULL.
+    pub fn apply(&self, column: usize, value: Option<&[u8]>, out: &mut Vec<u8>) -> Applied {
+        let Some(plan) = self.columns.get(column) else {
+            return Applied::Null;
+        };
+        let Some(value) = value else {
+            return Applied::Same;
+        };
+        match plan.action {
+            Action::Clear => Applied::Same,
+            Action::Mask(with) => replace(with, plan.kind, plan.format, value, self.detectors.key(), out),
+            Action::Detect => self.detectors.value(plan.kind, plan.format, value, out),
+        }
+    }
+}
+
+fn plan_column(
+    with: Option<MaskWith>,
+    name: Option<&str>,
+    kind: Kind,
+    format: Format,
+    detectors: &Detectors,
+) -> ColumnPlan {
+    let named = || {
+        let with = detectors.with(Detector::PasswordField)?;
+        let secret = kind == Kind::Text && name.is_some_and(|name| is_secret_name(name.as_bytes()));
+        secret.then_some(with)
+    };
+    let action = match with.or_else(named) {
+        Some(with) => Action::Mask(with),
+        None if kind.holds_text() && !detectors.is_empty() => Action::Detect,
+        None => Action::Clear,
+    };
+    ColumnPlan { action, kind, format }
+}
+
+/// The mask that the lineage asks for: a copy has the column's own, what is computed is redacted, or NULL if the column
+/// is.
+fn lineage_mask(origin: &Origin, masked: &dyn MaskedBy, reach: bool) -> Option<MaskWith> {
+    let copied = origin.copied.iter().filter_map(|column| masked.mask(column));
+    let derived = origin.derived.iter().filter_map(|column| {
+        if column.attnum == 0 {
+            masked.of_relation(column.relation)
+        } else {
+            masked.mask(column)
+        }
+    });
+    let derived = derived.map(|with| stricter(with, MaskWith::Redact));
+    let unknown = (origin.unknown && reach).then_some(MaskWith::Redact);
+    copied.chain(derived).chain(unknown).reduce(stricter)
+}
+
+/// The mask of a column by both witnesses; the outer `None` where they contradict each other.
+fn witnessed(origin: &Origin, described: &Described, masked: &dyn MaskedBy, reach: bool) -> Option<Option<MaskWith>> {
+    let read = lineage_mask(origin, masked, reach);
+    let Described { table_oid, attnum, .. } = *described;
+    if table_oid == 0 {
+        return Some(read);
+    }
+    if attnum == 0 {
+        let row = masked
+            .of_relation(table_oid)
+            .map(|with| stricter(with, MaskWith::Redact));
+        return Some(read.into_iter().chain(row).reduce(stricter));
+    }
+    let told = ColumnRef {
+        relation: table_oid,
+        attnum,
+    };
+    let named = || origin.copied.iter().chain(&origin.derived);
+    let agrees = origin.unknown || named().any(|column| *column == told);
+    // another column of the same relation: the two mean different columns
+    if !agrees && origin.copied.iter().any(|column| column.relation == told.relation) {
+        return None;
+    }
+    let seen = masked.mask(&told);
+    match (read, seen) {
+        // the statement's tree leads to a masked column, the target says that it is another one
+        (Some(_), None) if !agrees => None,
+        (read, seen) => Some(read.into_iter().chain(seen).reduce(stricter)),
+    }
+}
+
+/// The mask of a column that only the target knows.
+fn unread(described: &Described, masked: &dyn MaskedBy, reach: bool) -> Option<MaskWith> {
+    let told = ColumnRef {
+        relation: described.table_oid,
+        attnum: described.attnum,
+    };
+    masked
+        .mask(&told)
+        .into_iter()
+        .chain(reach.then_some(MaskWith::Redact))
+        .reduce(stricter)
+}
+
+#[cfg(test)]
+mod tests;
