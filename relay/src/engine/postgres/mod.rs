@@ -1,0 +1,11 @@
+//! PostgreSQL, protocol 3.0.
+//!
+//! ```text
+//! client ─▶ startup ─▶ session core ─▶ judge ─▶ (permit) ─▶ target
+//!        ◀─ rows, errors masked and recorded ◀────────────┘
+//! ```
+
+pub mod codec;
+
+#[cfg(test)]
+pub(crate) mod throwaway;

@@ -1,0 +1,19 @@
+//! The way to a PostgreSQL server: TCP or a Unix socket, TLS in libpq's four modes, SCRAM-SHA-256 (with channel binding over TLS),
+//! md5, and a clear password only to a server that is known to be the right one.
+//!
+//! The startup message is built from the configuration and from pinned settings, never copied from a client.
+
+mod authenticate;
+mod dial;
+mod error;
+mod queries;
+mod stream;
+mod tls;
+
+pub use dial::{Dialled, cancel, dial};
+pub use error::DialError;
+pub use queries::OwnConnection;
+pub use stream::TargetIo;
+
+#[cfg(test)]
+mod tests;
