@@ -22,6 +22,8 @@ mod desk;
 mod held;
 mod outcome;
 mod record;
+#[cfg(test)]
+pub(crate) mod samples;
 
 pub use ask::{Ask, Digest};
 pub use clerk::Clerk;
