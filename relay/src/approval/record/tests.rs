@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::Duration;
 
@@ -76,20 +81,35 @@ fn a_workload_never_decides() {
             groups: vec!["dba".to_owned()],
         },
     );
-    assert_eq!(record.decide(&decider("job", "job-1"), true, None, &standings, now), Err(DecideError::Workload));
-    assert_eq!(record.decide(&decider("job", "job-1"), false, None, &standings, now), Err(DecideError::Workload));
+    assert_eq!(
+        record.decide(&decider("job", "job-1"), true, None, &standings, now),
+        Err(DecideError::Workload)
+    );
+    assert_eq!(
+        record.decide(&decider("job", "job-1"), false, None, &standings, now),
+        Err(DecideError::Workload)
+    );
     assert_eq!(record.status, RequestStatus::Pending);
 }
 
 #[test]
 fn every_rule_needs_its_own_people() {
     let now = OffsetDateTime::now_utc();
-    let mut record = record(&[requirement("a", &["dba"], 1), requirement("b", &["security", "legal"], 1)], now);
+    let mut record = record(
+        &[
+            requirement("a", &["dba"], 1),
+            requirement("b", &["security", "legal"], 1),
+        ],
+        now,
+    );
     assert_eq!(record.approvers(), ["dba", "security", "legal"]);
     approve(&mut record, "bo", "bo-1", now).unwrap();
     approve(&mut record, "cy", "cy-1", now).unwrap();
     assert_eq!(record.status, RequestStatus::Pending, "two of dba are none of security");
-    assert_eq!(approve(&mut record, "ana", "ana-1", now), Err(DecideError::NotAnApprover));
+    assert_eq!(
+        approve(&mut record, "ana", "ana-1", now),
+        Err(DecideError::NotAnApprover)
+    );
     approve(&mut record, "si", "si-1", now).unwrap();
     assert_eq!(record.status, RequestStatus::Approved);
 }
@@ -107,20 +127,40 @@ fn a_denial_wins_until_release_and_not_after() {
     let now = OffsetDateTime::now_utc();
     let mut denied = record(&[requirement("one", &["dba"], 1)], now);
     approve(&mut denied, "bo", "bo-1", now).unwrap();
-    denied.decide(&decider("cy", "cy-1"), false, Some("no".to_owned()), &standings(EVERYBODY), now).unwrap();
+    denied
+        .decide(
+            &decider("cy", "cy-1"),
+            false,
+            Some("no".to_owned()),
+            &standings(EVERYBODY),
+            now,
+        )
+        .unwrap();
     let outcome = Outcome::Denied {
         by: "cy".to_owned(),
         reason: Some("no".to_owned()),
     };
-    assert_eq!(denied.release(&[7; 32], &standings(EVERYBODY), now), Err(ReleaseError::Ended(outcome.clone())));
-    assert_eq!(approve(&mut denied, "bo", "bo-1", now), Err(DecideError::Over(RequestStatus::Denied, Some(outcome))));
+    assert_eq!(
+        denied.release(&[7; 32], &standings(EVERYBODY), now),
+        Err(ReleaseError::Ended(outcome.clone()))
+    );
+    assert_eq!(
+        approve(&mut denied, "bo", "bo-1", now),
+        Err(DecideError::Over(RequestStatus::Denied, Some(outcome)))
+    );
 
     let mut spent = record(&[requirement("one", &["dba"], 1)], now);
     approve(&mut spent, "bo", "bo-1", now).unwrap();
     spent.release(&[7; 32], &standings(EVERYBODY), now).unwrap();
     let late = spent.decide(&decider("cy", "cy-1"), false, None, &standings(EVERYBODY), now);
-    assert_eq!(late, Err(DecideError::Over(RequestStatus::Spent, Some(Outcome::Approved))));
-    assert_eq!(spent.release(&[7; 32], &standings(EVERYBODY), now), Err(ReleaseError::Spent));
+    assert_eq!(
+        late,
+        Err(DecideError::Over(RequestStatus::Spent, Some(Outcome::Approved)))
+    );
+    assert_eq!(
+        spent.release(&[7; 32], &standings(EVERYBODY), now),
+        Err(ReleaseError::Spent)
+    );
 }
 
 #[test]
@@ -146,7 +186,9 @@ fn an_approval_of_somebody_revoked_since_does_not_complete_a_quorum() {
     let mut record = record(&[requirement("two", &["dba"], 2)], now);
     approve(&mut record, "bo", "bo-1", now).unwrap();
     let without_bo = standings(&[("agent-1", &[]), ("cy-1", &["dba"])]);
-    record.decide(&decider("cy", "cy-1"), true, None, &without_bo, now).unwrap();
+    record
+        .decide(&decider("cy", "cy-1"), true, None, &without_bo, now)
+        .unwrap();
     assert_eq!(record.status, RequestStatus::Pending);
 }
 
@@ -155,7 +197,10 @@ fn other_bytes_than_the_approved_ones_are_not_released() {
     let now = OffsetDateTime::now_utc();
     let mut record = record(&[requirement("one", &["dba"], 1)], now);
     approve(&mut record, "bo", "bo-1", now).unwrap();
-    assert!(matches!(record.release(&[8; 32], &standings(EVERYBODY), now), Err(ReleaseError::Lapsed(_))));
+    assert!(matches!(
+        record.release(&[8; 32], &standings(EVERYBODY), now),
+        Err(ReleaseError::Lapsed(_))
+    ));
     assert!(!record.is_open());
 }
 
@@ -168,13 +213,19 @@ fn time_ends_it_even_if_no_timer_rang() {
     assert_eq!(approve(&mut undecided, "bo", "bo-1", later), over);
     let mut approved = record(&[requirement("one", &["dba"], 1)], now);
     approve(&mut approved, "bo", "bo-1", now).unwrap();
-    assert_eq!(approved.release(&[7; 32], &standings(EVERYBODY), later), Err(ReleaseError::Ended(Outcome::Expired)));
+    assert_eq!(
+        approved.release(&[7; 32], &standings(EVERYBODY), later),
+        Err(ReleaseError::Ended(Outcome::Expired))
+    );
 }
 
 #[test]
 fn the_json_has_what_an_approver_needs() {
     let now = time::macros::datetime!(2026-11-24 03:40:17 UTC);
-    let mut record = record(&[requirement("a", &["dba"], 2), requirement("b", &["dba", "security"], 1)], now);
+    let mut record = record(
+        &[requirement("a", &["dba"], 2), requirement("b", &["dba", "security"], 1)],
+        now,
+    );
     approve(&mut record, "bo", "bo-1", now).unwrap();
     record.cancel(now, "withdrawn by who asked");
     let shown = serde_json::to_value(record.shown()).unwrap();
@@ -182,11 +233,21 @@ fn the_json_has_what_an_approver_needs() {
     assert_eq!(shown["needed"], 2);
     assert_eq!(shown["rules"], serde_json::json!(["a", "b"]));
     assert_eq!(shown["parameters"], serde_json::json!([{"type": "int4", "value": "7"}]));
-    assert_eq!(shown["decisions"][0], serde_json::json!({"by": "bo", "approve": true, "reason": null, "time": "2026-11-24T03:40:17Z"}));
+    assert_eq!(
+        shown["decisions"][0],
+        serde_json::json!({"by": "bo", "approve": true, "reason": null, "time": "2026-11-24T03:40:17Z"})
+    );
     assert_eq!(shown["expires"], "2026-11-24T03:55:17Z");
     let details = shown["details"].as_array().unwrap();
-    for expected in [["rule a", "2 of dba"], ["ended", "withdrawn by who asked"], ["transaction", "none"]] {
-        assert!(details.contains(&serde_json::json!(expected)), "{expected:?} is not in {details:?}");
+    for expected in [
+        ["rule a", "2 of dba"],
+        ["ended", "withdrawn by who asked"],
+        ["transaction", "none"],
+    ] {
+        assert!(
+            details.contains(&serde_json::json!(expected)),
+            "{expected:?} is not in {details:?}"
+        );
     }
 }
 

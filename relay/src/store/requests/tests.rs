@@ -17,32 +17,52 @@ fn filter(name: &str, groups: &[&str]) -> RequestFilter {
 
 async fn three() -> (Store, Desk, Vec<Held>, tempfile::TempDir) {
     let (store, dir) = store().await;
-    let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 }).await.unwrap();
+    let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 })
+        .await
+        .unwrap();
     tokio::spawn(clerk.run(CancellationToken::new()));
     let session = SessionId::random().unwrap();
     let mut held = Vec::new();
     for group in ["dba", "security", "dba"] {
-        held.push(desk.hold(ask(&session, &[requirement("one", &[group], 1), requirement("two", &[group], 1)])).await.unwrap());
+        held.push(
+            desk.hold(ask(
+                &session,
+                &[requirement("one", &[group], 1), requirement("two", &[group], 1)],
+            ))
+            .await
+            .unwrap(),
+        );
     }
     (store, desk, held, dir)
 }
 
 async fn listed(store: &Store, filter: &RequestFilter) -> Vec<RequestId> {
-    store.requests(filter).await.unwrap().into_iter().map(|record| record.id).collect()
+    store
+        .requests(filter)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| record.id)
+        .collect()
 }
 
 #[tokio::test]
 async fn a_request_comes_back_as_it_was_stored() {
     let (store, desk, held, _dir) = three().await;
     let id = held[0].id();
-    desk.decide(id, decider("bo", "bo-1"), true, Some("a\0\u{202e}b".to_owned())).await.unwrap();
+    desk.decide(id, decider("bo", "bo-1"), true, Some("a\0\u{202e}b".to_owned()))
+        .await
+        .unwrap();
     let record = store.request(id).await.unwrap().unwrap();
     let mut expected = held[0].request().clone();
     expected.status = RequestStatus::Approved;
     expected.created = from_millis(millis(expected.created)).unwrap();
     expected.expires = from_millis(millis(expected.expires)).unwrap();
     expected.decisions = record.shown().decisions;
-    assert_eq!(serde_json::to_value(record.shown()).unwrap(), serde_json::to_value(&expected).unwrap());
+    assert_eq!(
+        serde_json::to_value(record.shown()).unwrap(),
+        serde_json::to_value(&expected).unwrap()
+    );
     assert_eq!(record.decisions[0].reason.as_deref(), Some("a\0\u{202e}b"));
     assert_eq!((record.login.as_str(), record.digest), ("agent-1", [7; 32]));
     assert!(store.request(&RequestId::random().unwrap()).await.unwrap().is_none());
@@ -53,7 +73,10 @@ async fn lists_have_what_one_made_may_decide_or_decided() {
     let (store, desk, held, _dir) = three().await;
     let ids: Vec<RequestId> = held.iter().rev().map(|held| held.id().clone()).collect();
     assert_eq!(listed(&store, &filter("agent", &[])).await, ids);
-    assert_eq!(listed(&store, &filter("bo", &["dba", "other"])).await, [ids[0].clone(), ids[2].clone()]);
+    assert_eq!(
+        listed(&store, &filter("bo", &["dba", "other"])).await,
+        [ids[0].clone(), ids[2].clone()]
+    );
     assert_eq!(listed(&store, &filter("ana", &["engineers"])).await, []);
     // Another subject under the same label is somebody else.
     let mut stranger = filter("agent", &[]);
@@ -67,16 +90,28 @@ async fn lists_have_what_one_made_may_decide_or_decided() {
 #[tokio::test]
 async fn lists_filter_by_status_and_go_on_before_an_id() {
     let (store, desk, held, _dir) = three().await;
-    desk.decide(held[0].id(), decider("bo", "bo-1"), false, None).await.unwrap();
+    desk.decide(held[0].id(), decider("bo", "bo-1"), false, None)
+        .await
+        .unwrap();
     let mut denied = filter("agent", &[]);
     denied.status = vec![RequestStatus::Denied, RequestStatus::Spent];
     assert_eq!(listed(&store, &denied).await, [held[0].id().clone()]);
     let mut page = filter("agent", &[]);
     page.limit = 2;
-    assert_eq!(listed(&store, &page).await, [held[2].id().clone(), held[1].id().clone()]);
+    assert_eq!(
+        listed(&store, &page).await,
+        [held[2].id().clone(), held[1].id().clone()]
+    );
     page.before = Some(held[1].id().clone());
     assert_eq!(listed(&store, &page).await, [held[0].id().clone()]);
     page.before = Some(RequestId::random().unwrap());
-    assert_eq!(listed(&store, &page).await, [], "an unknown id is no place to go on from");
-    assert_eq!(store.open_requests().await.unwrap(), [held[1].id().clone(), held[2].id().clone()]);
+    assert_eq!(
+        listed(&store, &page).await,
+        [],
+        "an unknown id is no place to go on from"
+    );
+    assert_eq!(
+        store.open_requests().await.unwrap(),
+        [held[1].id().clone(), held[2].id().clone()]
+    );
 }

@@ -33,7 +33,14 @@ async fn a_session_begins_counts_and_ends() {
     assert_eq!(store.open_sessions().await.unwrap().len(), 1);
     store.count_session(&id, COUNTS).await.unwrap();
     let running = store.session(&id).await.unwrap().unwrap();
-    assert_eq!((running.summary.operations, running.summary.ended, running.summary.sealed), (4, None, false));
+    assert_eq!(
+        (
+            running.summary.operations,
+            running.summary.ended,
+            running.summary.sealed
+        ),
+        (4, None, false)
+    );
     assert_eq!((running.owner, running.login.as_str()), (person("agent"), "agent-1"));
 
     let end = time::macros::datetime!(2026-11-24 03:40:17 UTC);
@@ -41,7 +48,10 @@ async fn a_session_begins_counts_and_ends() {
     // A count that was under way when it ended.
     store.count_session(&id, COUNTS).await.unwrap();
     let ended = store.session(&id).await.unwrap().unwrap().summary;
-    assert_eq!((ended.ended, ended.sealed, ended.masked, ended.held), (Some(end), true, 9, 2));
+    assert_eq!(
+        (ended.ended, ended.sealed, ended.masked, ended.held),
+        (Some(end), true, 9, 2)
+    );
     assert_eq!(store.open_sessions().await.unwrap().len(), 0);
     assert!(store.session(&SessionId::random().unwrap()).await.unwrap().is_none());
 }
@@ -60,11 +70,17 @@ async fn lists_have_ones_own_and_those_of_permitted_connections() {
             limit,
         };
         let sessions = store.sessions(&filter).await.unwrap();
-        sessions.into_iter().map(|session| session.summary.id).collect::<Vec<_>>()
+        sessions
+            .into_iter()
+            .map(|session| session.summary.id)
+            .collect::<Vec<_>>()
     };
     assert_eq!(list("agent", &[], None, 10).await, [first.clone()]);
     assert_eq!(list("bo", &[], None, 10).await, [third.clone(), second.clone()]);
-    assert_eq!(list("ana", &["db-prod"], None, 10).await, [third.clone(), first.clone()]);
+    assert_eq!(
+        list("ana", &["db-prod"], None, 10).await,
+        [third.clone(), first.clone()]
+    );
     assert_eq!(list("bo", &["db-prod"], Some(&third), 1).await, [second]);
     assert_eq!(list("ana", &[], None, 10).await, []);
 }
