@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use hoop_shared::api::{Info, Whoami};
+use hoop_shared::api::{DevicePoll, DevicePolled, DeviceStart, DeviceStarted, Enrolled, Info, Whoami, WorkloadLogin};
 use hoop_shared::wire;
 
 use super::{Api, ApiError, Caller, Json, Need, Route};
+use crate::authn::Applicant;
+use crate::connection::Peer;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -15,6 +17,24 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/info",
         need: Need::Nothing,
         handler: || get(info),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/login/device",
+        need: Need::Nothing,
+        handler: || post(start),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/login/device/poll",
+        need: Need::Nothing,
+        handler: || post(poll),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/login/workload",
+        need: Need::Nothing,
+        handler: || post(workload),
     },
     Route {
         method: "GET",
@@ -38,6 +58,33 @@ async fn info(State(api): State<Arc<Api>>) -> Json<Info> {
     })
 }
 
+async fn start(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    Json(request): Json<DeviceStart>,
+) -> Result<Json<DeviceStarted>, ApiError> {
+    let applicant = applicant(&peer, &request.machine);
+    let started = api.authn.start_device(&request.csr, request.issuer.as_deref(), applicant).await?;
+    Ok(Json(started))
+}
+
+async fn poll(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    Json(request): Json<DevicePoll>,
+) -> Result<Json<DevicePolled>, ApiError> {
+    Ok(Json(api.authn.poll_device(&request.login, peer.address.ip()).await?))
+}
+
+async fn workload(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    Json(request): Json<WorkloadLogin>,
+) -> Result<Json<Enrolled>, ApiError> {
+    let applicant = applicant(&peer, &request.machine);
+    Ok(Json(api.authn.login_workload(&request.csr, &request.token, applicant).await?))
+}
+
 async fn whoami(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Whoami>, ApiError> {
     Ok(Json(api.authn.whoami(caller.identity()).await?))
 }
@@ -45,4 +92,8 @@ async fn whoami(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Whoa
 async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<serde_json::Value>, ApiError> {
     api.authn.logout(caller.identity()).await?;
     Ok(Json(serde_json::json!({})))
+}
+
+fn applicant(peer: &Peer, machine: &str) -> Applicant {
+    Applicant::new(peer.address.ip(), machine)
 }

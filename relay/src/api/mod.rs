@@ -12,7 +12,6 @@
 //! No cookies and no CORS: the credential is the client certificate of the TLS connection. A browser that is made to send
 //! a request names its page in `Origin`, so a request with one is refused.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,11 +26,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use hoop_shared::api::ErrorBody;
 use hoop_shared::refusal::{Code, Refusal};
-use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::authn::{Authn, Identity};
+use crate::connection::Peer;
 use crate::store::Store;
 
 mod health;
@@ -48,15 +47,6 @@ pub struct Api {
     pub store: Store,
     /// The relay serves: `/readyz` answers 200. Cleared when it drains.
     pub ready: AtomicBool,
-}
-
-/// Who speaks: put into each request's extensions by whoever accepted the TLS connection.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// The address.
-    pub address: SocketAddr,
-    /// The client certificate, if there was one. TLS verified its chain, its dates and that the client holds its key.
-    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// What a route asks of who speaks.

@@ -28,11 +28,22 @@ use crate::store::logins::Attempt;
 use crate::store::{Store, StoreError};
 
 pub mod authority;
+mod claims;
+mod device;
 mod enrol;
+mod http;
+mod issuer;
+mod json;
+mod keys;
 mod limits;
+mod token;
 mod view;
+mod workload;
 
 use authority::{Authority, AuthorityError, Purpose};
+use device::Logins;
+use http::Http;
+use issuer::Issuers;
 use limits::{Gate, Rate};
 use view::View;
 
@@ -155,8 +166,10 @@ pub struct Authn {
     store: Store,
     authority: Authority,
     trusted: Vec<CertificateDer<'static>>,
-    providers: Vec<String>,
+    http: Http,
+    issuers: RwLock<Arc<Issuers>>,
     view: View,
+    logins: Logins,
     gate: Gate,
     on_revoked: RwLock<Vec<OnRevoked>>,
     tasks: TaskTracker,
@@ -180,28 +193,36 @@ impl Authn {
         store
             .publish_authority(authority.fingerprint(), authority.certificate(), now)
             .await?;
-        let trusted = store
-            .authorities()
-            .await?
-            .into_iter()
-            .map(CertificateDer::from)
-            .collect();
+        let trusted = store.authorities().await?.into_iter().map(CertificateDer::from).collect();
         let view = View::default();
         view.refresh(&store, now).await?;
+        let http = Http::new().map_err(|error| AuthnError::Http(error.to_string()))?;
         Ok(Arc::new(Self {
-            providers: config
-                .identity_providers
-                .iter()
-                .map(|provider| provider.name.clone())
-                .collect(),
+            issuers: RwLock::new(Arc::new(Issuers::new(config)?)),
             store,
             authority,
             trusted,
+            http,
             view,
+            logins: Logins::default(),
             gate: Gate::default(),
             on_revoked: RwLock::default(),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// Takes over issuers and lifetimes from a new configuration, all or nothing. Logins that wait keep the old ones.
+    ///
+    /// # Errors
+    /// An issuer's configuration cannot be used.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), AuthnError> {
+        let issuers = Arc::new(Issuers::new(config)?);
+        *self.issuers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = issuers;
+        Ok(())
+    }
+
+    fn issuers(&self) -> Arc<Issuers> {
+        Arc::clone(&self.issuers.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// The CA certificates that client certificates may come from: this relay's, and those of the relays that share the store.
@@ -211,15 +232,12 @@ impl Authn {
 
     /// Names of the identity providers for people; the first is the default.
     pub fn providers(&self) -> Vec<String> {
-        self.providers.clone()
+        self.issuers().people.iter().map(|person| person.config.name.clone()).collect()
     }
 
     /// Calls `told` with the serial of every login that is revoked from now on, by whomever and in whatever process.
     pub fn on_revoked(&self, told: OnRevoked) {
-        self.on_revoked
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(told);
+        self.on_revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(told);
     }
 
     /// Makes the identity of a client certificate whose chain and key TLS has verified. Does not wait for the store.
@@ -269,10 +287,7 @@ impl Authn {
     /// The store failed.
     pub async fn logout(&self, identity: &Identity) -> Result<(), Refusal> {
         let now = OffsetDateTime::now_utc();
-        self.store
-            .revoke_login(identity.login(), identity.label(), now)
-            .await
-            .map_err(logged)?;
+        self.store.revoke_login(identity.login(), identity.label(), now).await.map_err(logged)?;
         self.refresh().await.map_err(logged)
     }
 
@@ -282,10 +297,7 @@ impl Authn {
     /// The store failed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let revoked = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
-        let told = self
-            .on_revoked
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let told = self.on_revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for serial in &revoked {
             tracing::info!(login = serial, "login revoked");
             told.iter().for_each(|told| told(serial));
@@ -304,6 +316,7 @@ impl Authn {
             }
             if forgotten.elapsed() > FORGET {
                 forgotten = tokio::time::Instant::now();
+                self.logins.forget_expired();
                 if let Err(error) = self.store.forget_expired_tokens(OffsetDateTime::now_utc()).await {
                     tracing::error!(%error, "expired tokens cannot be forgotten");
                 }
@@ -354,4 +367,4 @@ fn logged(error: StoreError) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
