@@ -64,7 +64,10 @@ async fn start(
     Json(request): Json<DeviceStart>,
 ) -> Result<Json<DeviceStarted>, ApiError> {
     let applicant = applicant(&peer, &request.machine);
-    let started = api.authn.start_device(&request.csr, request.issuer.as_deref(), applicant).await?;
+    let started = api
+        .authn
+        .start_device(&request.csr, request.issuer.as_deref(), applicant)
+        .await?;
     Ok(Json(started))
 }
 
@@ -82,7 +85,11 @@ async fn workload(
     Json(request): Json<WorkloadLogin>,
 ) -> Result<Json<Enrolled>, ApiError> {
     let applicant = applicant(&peer, &request.machine);
-    Ok(Json(api.authn.login_workload(&request.csr, &request.token, applicant).await?))
+    Ok(Json(
+        api.authn
+            .login_workload(&request.csr, &request.token, applicant)
+            .await?,
+    ))
 }
 
 async fn whoami(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Whoami>, ApiError> {

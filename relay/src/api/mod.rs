@@ -216,6 +216,3 @@ impl Api {
         self.ready.store(ready, Ordering::Release);
     }
 }
-
-#[cfg(test)]
-mod tests {}

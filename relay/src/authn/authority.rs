@@ -376,6 +376,3 @@ fn damaged(path: &Path, problem: &str) -> AuthorityError {
         problem: problem.to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests {}

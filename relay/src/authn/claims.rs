@@ -20,7 +20,9 @@ const MOST_GROUPS: usize = 1000;
 pub(super) enum ClaimsError {
     #[error("the token has no claim `{0}`, which names the principal")]
     NoLabel(String),
-    #[error("the claim `{0}` cannot name a principal: it is not a text, empty, too long, or has characters that are not printed")]
+    #[error(
+        "the claim `{0}` cannot name a principal: it is not a text, empty, too long, or has characters that are not printed"
+    )]
     Label(String),
     #[error("the name `{0}` looks like a workload's")]
     LabelOfWorkload(String),
@@ -28,7 +30,9 @@ pub(super) enum ClaimsError {
     UnverifiedEmail,
     #[error("the claim `{0}` is not a list of group names")]
     Groups(String),
-    #[error("the issuer left out groups because there are too many (overage); have it send only the groups that count here")]
+    #[error(
+        "the issuer left out groups because there are too many (overage); have it send only the groups that count here"
+    )]
     Overage,
     #[error("no group of `{0}` fits this token's claims")]
     NoGroup(String),
@@ -46,7 +50,9 @@ pub(super) fn person(
         .as_str()
         .filter(|label| valid_name(label, LONGEST_NAME))
         .ok_or_else(|| ClaimsError::Label(name.clone()))?;
-    if name == "email" && !provider.trust_unverified_email && claims.all.get("email_verified") != Some(&Value::Bool(true))
+    if name == "email"
+        && !provider.trust_unverified_email
+        && claims.all.get("email_verified") != Some(&Value::Bool(true))
     {
         return Err(ClaimsError::UnverifiedEmail);
     }
@@ -135,6 +141,3 @@ fn groups(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Claims
 fn valid_name(name: &str, longest: usize) -> bool {
     !name.is_empty() && name.len() <= longest && name.trim() == name && !name.chars().any(unprintable)
 }
-
-#[cfg(test)]
-mod tests;

@@ -110,14 +110,20 @@ impl Logins {
     /// Forgets logins whose codes have expired.
     pub(super) fn forget_expired(&self) {
         let now = Instant::now();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, login| login.ends > now);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, login| login.ends > now);
     }
 
     fn check_room(&self, source: IpAddr, issuer: &str) -> Result<(), Refusal> {
         self.forget_expired();
         let logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = logins.values().filter(|login| login.applicant.source == source).count();
-        let of_issuer = logins.values().filter(|login| login.person.config.issuer == issuer).count();
+        let of_issuer = logins
+            .values()
+            .filter(|login| login.person.config.issuer == issuer)
+            .count();
         if of_source < PER_SOURCE && of_issuer < PER_ISSUER {
             return Ok(());
         }
@@ -148,7 +154,9 @@ impl Authn {
             Some(name) => issuers.people.iter().find(|person| person.config.name == name),
             None => issuers.people.first(),
         };
-        let person = person.map(Arc::clone).ok_or_else(|| no_provider(provider, &self.providers()))?;
+        let person = person
+            .map(Arc::clone)
+            .ok_or_else(|| no_provider(provider, &self.providers()))?;
         self.logins.check_room(applicant.source, &person.config.issuer)?;
         let mut attempt = applicant.attempt("started");
         attempt.issuer = Some(person.config.issuer.clone());
@@ -196,18 +204,31 @@ impl Authn {
     /// Asks the provider for codes. Gives them with the endpoint where their token is.
     async fn authorize(&self, person: &Person) -> Result<(CoreDeviceAuthorizationResponse, Endpoint), Refusal> {
         let config = &person.config;
-        let discovered =
-            person.issuer.discover(&self.http).await.map_err(|error| workload::refuse(&error.into()))?;
-        let metadata: Metadata = serde_json::from_slice(&discovered.document)
-            .map_err(|error| unfit(config.name.as_str(), &format!("its discovery document cannot be read: {error}")))?;
+        let discovered = person
+            .issuer
+            .discover(&self.http)
+            .await
+            .map_err(|error| workload::refuse(&error.into()))?;
+        let metadata: Metadata = serde_json::from_slice(&discovered.document).map_err(|error| {
+            unfit(
+                config.name.as_str(),
+                &format!("its discovery document cannot be read: {error}"),
+            )
+        })?;
         let device = metadata.additional_metadata().device_authorization_endpoint.clone();
         let (Some(device), Some(token)) = (device, metadata.token_endpoint().cloned()) else {
             return Err(unfit(&config.name, "it offers no device login (RFC 8628)"));
         };
         for address in [device.as_str(), token.as_str()] {
-            person.issuer.check_address(address).map_err(|error| unfit(&config.name, &error.to_string()))?;
+            person
+                .issuer
+                .check_address(address)
+                .map_err(|error| unfit(&config.name, &error.to_string()))?;
         }
-        let secret = config.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let secret = config
+            .client_secret
+            .as_ref()
+            .map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
         let methods = metadata.token_endpoint_auth_methods_supported();
         let in_body = methods.is_some_and(|methods| {
             !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
@@ -215,21 +236,29 @@ impl Authn {
         });
         let endpoint = Endpoint::new(token.as_str(), config, in_body);
         let client = CoreClient::from_provider_metadata(metadata, ClientId::new(config.client_id.clone()), secret)
-            .set_auth_type(if in_body { AuthType::RequestBody } else { AuthType::BasicAuth })
+            .set_auth_type(if in_body {
+                AuthType::RequestBody
+            } else {
+                AuthType::BasicAuth
+            })
             .set_device_authorization_url(device);
         let mut request = client.exchange_device_code();
-        for scope in config.scopes.iter().filter(|scope| !["openid", "offline_access"].contains(&scope.as_str())) {
+        for scope in config
+            .scopes
+            .iter()
+            .filter(|scope| !["openid", "offline_access"].contains(&scope.as_str()))
+        {
             request = request.add_scope(Scope::new(scope.clone()));
         }
-        let send = |request| self.http.call(request);
-        let codes = request.request_async(&send).await.map_err(|error| match error {
+        let codes = request.request_async(&self.http).await.map_err(|error| match error {
             RequestTokenError::ServerResponse(answer) => {
                 unfit(&config.name, &format!("it refuses a device login: {}", answer.error()))
             }
             RequestTokenError::Request(error) => unreachable_issuer(&config.name, &error),
-            RequestTokenError::Parse(error, _) => {
-                unfit(&config.name, &format!("its answer to a device login cannot be read: {error}"))
-            }
+            RequestTokenError::Parse(error, _) => unfit(
+                &config.name,
+                &format!("its answer to a device login cannot be read: {error}"),
+            ),
             RequestTokenError::Other(problem) => unfit(&config.name, &problem),
         })?;
         Ok((codes, endpoint))
@@ -248,7 +277,9 @@ impl Authn {
         // A client that goes away in the middle would lose a token that the issuer gives once.
         let authn = Arc::clone(self);
         let polled = self.tasks.spawn(async move { authn.poll_waiting(&waiting).await });
-        polled.await.unwrap_or_else(|_| Err(Refusal::new(Code::RelayFault, "the login failed in the relay")))
+        polled
+            .await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::RelayFault, "the login failed in the relay")))
     }
 
     async fn poll_waiting(&self, waiting: &Waiting) -> Result<DevicePolled, Refusal> {
@@ -280,15 +311,23 @@ impl Authn {
         let ended = match step {
             Step::Wait { interval, trouble } => return Ok(pending(interval, trouble)),
             Step::Token(token) => self.finish(waiting, &token).await.map(Box::new),
-            Step::Denied => {
-                Err(self.end(waiting, "denied", again("the login was denied at the identity provider")).await)
-            }
-            Step::Expired => {
-                Err(self.end(waiting, "expired", again("the code expired before anybody confirmed it")).await)
-            }
-            Step::Refused(problem) => {
-                Err(self.end(waiting, "failed", unfit(&waiting.person.config.name, &problem)).await)
-            }
+            Step::Denied => Err(self
+                .end(
+                    waiting,
+                    "denied",
+                    again("the login was denied at the identity provider"),
+                )
+                .await),
+            Step::Expired => Err(self
+                .end(
+                    waiting,
+                    "expired",
+                    again("the code expired before anybody confirmed it"),
+                )
+                .await),
+            Step::Refused(problem) => Err(self
+                .end(waiting, "failed", unfit(&waiting.person.config.name, &problem))
+                .await),
         };
         *state = State::Ended(ended.clone());
         ended.map(|enrolled| DevicePolled::Done(*enrolled))
@@ -300,14 +339,22 @@ impl Authn {
         let verified = match person.verify(&self.http, token, waiting.begun).await {
             Ok(verified) => verified,
             Err(error) => {
-                let refusal = workload::refuse(&error).hint("tell the relay's operator: the identity provider's token was not accepted");
+                let refusal = workload::refuse(&error)
+                    .hint("tell the relay's operator: the identity provider's token was not accepted");
                 return Err(self.end(waiting, "refused", refusal).await);
             }
         };
-        let workloads: Vec<_> =
-            self.issuers().workloads.iter().map(|workload| workload.config.name.clone()).collect();
+        let workloads: Vec<_> = self
+            .issuers()
+            .workloads
+            .iter()
+            .map(|workload| workload.config.name.clone())
+            .collect();
         match claims::person(&verified, &person.config, &workloads) {
-            Ok(principal) => self.enrol(principal, &waiting.key, &waiting.applicant, waiting.life, None).await,
+            Ok(principal) => {
+                self.enrol(principal, &waiting.key, &waiting.applicant, waiting.life, None)
+                    .await
+            }
             Err(error) => {
                 let refusal = Refusal::new(Code::LoginNeeded, error.to_string())
                     .hint("this is for the administrator of the identity provider");
@@ -338,12 +385,20 @@ fn shown(codes: &CoreDeviceAuthorizationResponse) -> Result<Shown, Refusal> {
     let uri = codes.verification_uri().to_string();
     let code = codes.user_code().secret().clone();
     if !presentable(&uri) {
-        return Err(Refusal::new(Code::TargetUnreachable, "the identity provider names a login page that is neither https nor on loopback"));
+        return Err(Refusal::new(
+            Code::TargetUnreachable,
+            "the identity provider names a login page that is neither https nor on loopback",
+        ));
     }
     if code.is_empty() || code.len() > LONGEST_CODE || code.starts_with('-') || code.chars().any(unprintable) {
-        return Err(Refusal::new(Code::TargetUnreachable, "the identity provider's code cannot be shown"));
+        return Err(Refusal::new(
+            Code::TargetUnreachable,
+            "the identity provider's code cannot be shown",
+        ));
     }
-    let complete = codes.verification_uri_complete().map(|complete| complete.secret().clone());
+    let complete = codes
+        .verification_uri_complete()
+        .map(|complete| complete.secret().clone());
     Ok(Shown {
         uri,
         complete: complete.filter(|complete| presentable(complete)),
@@ -353,7 +408,10 @@ fn shown(codes: &CoreDeviceAuthorizationResponse) -> Result<Shown, Refusal> {
 
 /// Whether a URI may be shown, opened and put into a QR code. Its host may be another than the issuer's.
 fn presentable(uri: &str) -> bool {
-    uri.len() <= LONGEST_URI && !uri.starts_with('-') && uri.bytes().all(|byte| byte.is_ascii_graphic()) && http::allowed(uri)
+    uri.len() <= LONGEST_URI
+        && !uri.starts_with('-')
+        && uri.bytes().all(|byte| byte.is_ascii_graphic())
+        && http::allowed(uri)
 }
 
 fn pending(interval: Duration, trouble: Option<String>) -> DevicePolled {
@@ -375,13 +433,20 @@ fn no_provider(named: Option<&str>, known: &[String]) -> Refusal {
 /// The refusal where an identity provider is not fit for device logins; operators read why in the log too.
 fn unfit(provider: &str, problem: &str) -> Refusal {
     tracing::warn!(provider, problem, "identity provider");
-    Refusal::new(Code::Configuration, format!("a login with {provider} is not possible: {problem}")).hint("tell the relay's operator")
+    Refusal::new(
+        Code::Configuration,
+        format!("a login with {provider} is not possible: {problem}"),
+    )
+    .hint("tell the relay's operator")
 }
 
 fn unreachable_issuer(provider: &str, error: &http::HttpError) -> Refusal {
     tracing::warn!(provider, %error, "identity provider");
-    Refusal::new(Code::TargetUnreachable, format!("the identity provider {provider} cannot be asked: {error}"))
-        .hint("try again later; if it stays, tell the relay's operator")
+    Refusal::new(
+        Code::TargetUnreachable,
+        format!("the identity provider {provider} cannot be asked: {error}"),
+    )
+    .hint("try again later; if it stays, tell the relay's operator")
 }
 
 #[cfg(test)]
@@ -391,7 +456,11 @@ mod tests {
 
     #[test]
     fn only_harmless_pages_are_shown() {
-        for uri in ["https://idp.example/device", "http://127.0.0.1:1/device?user_code=A-B", "https://other.example/x#y"] {
+        for uri in [
+            "https://idp.example/device",
+            "http://127.0.0.1:1/device?user_code=A-B",
+            "https://other.example/x#y",
+        ] {
             assert!(presentable(uri), "{uri}");
         }
         let long = format!("https://idp.example/{}", "a".repeat(3000));

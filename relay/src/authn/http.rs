@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Request, Response, Uri};
+use futures::future::BoxFuture;
+use openidconnect::AsyncHttpClient;
 use rustls::ClientConfig;
 
 /// The longest that one request may take, from its first byte to the answer's last.
@@ -51,7 +53,7 @@ impl Http {
     }
 
     /// Sends one request. An answer of whatever status is an answer.
-    pub(super) async fn call(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
+    pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let client = match request.uri().scheme_str() {
             Some("https") => self.tls.as_ref().map_err(|error| HttpError::NoRoots(error.clone()))?,
             Some("http") if on_loopback(request.uri()) => &self.loopback,
@@ -70,13 +72,24 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        response.body(body).map_err(|error| HttpError::Broken(error.to_string()))
+        response
+            .body(body)
+            .map_err(|error| HttpError::Broken(error.to_string()))
     }
 
     /// Fetches a document. Gives its status and body.
     pub(super) async fn get(&self, url: &str) -> Result<Response<Vec<u8>>, HttpError> {
         let request = Request::get(url).header("accept", "application/json").body(Vec::new());
-        self.call(request.map_err(|_| HttpError::Address)?).await
+        self.send(request.map_err(|_| HttpError::Address)?).await
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpError;
+    type Future = BoxFuture<'c, Result<Response<Vec<u8>>, HttpError>>;
+
+    fn call(&'c self, request: Request<Vec<u8>>) -> Self::Future {
+        Box::pin(self.send(request))
     }
 }
 
@@ -85,7 +98,9 @@ pub(super) fn allowed(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
     };
-    let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let user = uri
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'));
     !user
         && match uri.scheme_str() {
             Some("https") => uri.host().is_some_and(|host| !host.is_empty()),
@@ -124,7 +139,11 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 fn no_tls() -> ClientConfig {
     ClientConfig::builder_with_provider(hoop_shared::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map(|builder| builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        .map(|builder| {
+            builder
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth()
+        })
         .unwrap_or_else(|_| unreachable!("aws-lc-rs has TLS 1.3"))
 }
 
@@ -137,8 +156,16 @@ fn failed(error: &reqwest::Error) -> HttpError {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    let cause = if std::ptr::addr_eq(cause, error) { "the request failed".to_owned() } else { cause.to_string() };
-    if error.is_connect() { HttpError::Connect(cause) } else { HttpError::Broken(cause) }
+    let cause = if std::ptr::addr_eq(cause, error) {
+        "the request failed".to_owned()
+    } else {
+        cause.to_string()
+    };
+    if error.is_connect() {
+        HttpError::Connect(cause)
+    } else {
+        HttpError::Broken(cause)
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ pub(super) enum IssuerError {
     Document(&'static str),
     #[error("the issuer calls itself by another name in its discovery document")]
     Name,
-    #[error("the issuer's discovery document names an address that is neither https nor, for an issuer on loopback, http on loopback")]
+    #[error(
+        "the issuer's discovery document names an address that is neither https nor, for an issuer on loopback, http on loopback"
+    )]
     Address,
 }
 
@@ -79,7 +81,9 @@ impl Issuers {
             if !allowed(url) {
                 return Err(wrong(name, "its issuer is neither https nor http on loopback"));
             }
-            let made = remotes.entry(url.to_owned()).or_insert_with(|| Arc::new(Issuer::new(url)));
+            let made = remotes
+                .entry(url.to_owned())
+                .or_insert_with(|| Arc::new(Issuer::new(url)));
             Ok(Arc::clone(made))
         };
         let mut people = Vec::new();
@@ -94,11 +98,24 @@ impl Issuers {
         for identity in &config.workload_identities {
             let same = |issuer: &str, audience: &str| identity.issuer == issuer && identity.audience == audience;
             // One token must have one meaning.
-            if config.identity_providers.iter().any(|person| same(&person.issuer, &person.client_id)) {
-                return Err(wrong(&identity.name, "its tokens are those of an identity provider for people: give it an audience of its own"));
+            if config
+                .identity_providers
+                .iter()
+                .any(|person| same(&person.issuer, &person.client_id))
+            {
+                return Err(wrong(
+                    &identity.name,
+                    "its tokens are those of an identity provider for people: give it an audience of its own",
+                ));
             }
-            if workloads.iter().any(|other: &Arc<Workload>| same(&other.config.issuer, &other.config.audience)) {
-                return Err(wrong(&identity.name, "another workload identity has the same issuer and audience"));
+            if workloads
+                .iter()
+                .any(|other: &Arc<Workload>| same(&other.config.issuer, &other.config.audience))
+            {
+                return Err(wrong(
+                    &identity.name,
+                    "another workload identity has the same issuer and audience",
+                ));
             }
             workloads.push(Arc::new(Workload {
                 issuer: remote(&identity.name, &identity.issuer)?,
@@ -196,7 +213,10 @@ impl Issuer {
         let unverified = token::open(token, accepted)?;
         let (algorithm, kid) = (unverified.algorithm, unverified.kid.clone());
         let mut keys = self.keys(http, None).await?;
-        if keys.find(algorithm, kid.as_deref()).is_err_and(|missing| missing == NoKey::Unknown) {
+        if keys
+            .find(algorithm, kid.as_deref())
+            .is_err_and(|missing| missing == NoKey::Unknown)
+        {
             keys = self.keys(http, Some(&keys)).await?;
         }
         let key = keys.find(algorithm, kid.as_deref()).map_err(|missing| match missing {
@@ -258,7 +278,9 @@ impl Issuer {
         if text("issuer") != Some(&self.url) {
             return Err(IssuerError::Name);
         }
-        let jwks_uri = text("jwks_uri").ok_or(IssuerError::Document("discovery document"))?.to_owned();
+        let jwks_uri = text("jwks_uri")
+            .ok_or(IssuerError::Document("discovery document"))?
+            .to_owned();
         self.check_address(&jwks_uri)?;
         let discovered = Arc::new(Discovered { document, jwks_uri });
         keep(&self.discovered, &discovered);
@@ -300,7 +322,9 @@ async fn fetch(http: &Http, url: &str, what: &'static str) -> Result<Vec<u8>, Is
 
 fn fresh<T>(kept: &RwLock<Option<Kept<T>>>) -> Option<Arc<T>> {
     let kept = kept.read().unwrap_or_else(PoisonError::into_inner);
-    kept.as_ref().filter(|kept| kept.since.elapsed() < MAX_AGE).map(|kept| Arc::clone(&kept.value))
+    kept.as_ref()
+        .filter(|kept| kept.since.elapsed() < MAX_AGE)
+        .map(|kept| Arc::clone(&kept.value))
 }
 
 fn keep<T>(kept: &RwLock<Option<Kept<T>>>, value: &Arc<T>) {

@@ -75,7 +75,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -117,14 +119,30 @@ mod tests {
     #[test]
     fn a_name_may_stand_once_at_every_depth() {
         object(br#"{"a":1,"b":{"a":1}}"#).unwrap();
-        for twice in [r#"{"a":1,"a":1}"#, r#"{"x":{"a":1,"a":2}}"#, r#"{"x":[{"a":1,"\u0061":2}]}"#] {
-            assert!(object(twice.as_bytes()).unwrap_err().to_string().contains("twice"), "{twice}");
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"x":{"a":1,"a":2}}"#,
+            r#"{"x":[{"a":1,"\u0061":2}]}"#,
+        ] {
+            assert!(
+                object(twice.as_bytes()).unwrap_err().to_string().contains("twice"),
+                "{twice}"
+            );
         }
     }
 
     #[test]
     fn only_one_whole_object_is_read() {
-        for wrong in ["", "[]", "\"a\"", "{} {}", "{}x", "{\"a\":1", "{\"a\":NaN}", "{\"a\":1e999}"] {
+        for wrong in [
+            "",
+            "[]",
+            "\"a\"",
+            "{} {}",
+            "{}x",
+            "{\"a\":1",
+            "{\"a\":NaN}",
+            "{\"a\":1e999}",
+        ] {
             assert!(object(wrong.as_bytes()).is_err(), "{wrong}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));

@@ -59,7 +59,12 @@ impl Keys {
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let set: Value = serde_json::from_slice(bytes).ok()?;
         let keys = set.get("keys")?.as_array()?;
-        Some(Self(keys.iter().filter_map(|key| read_key(key.as_object()?)).take(MOST_KEYS).collect()))
+        Some(Self(
+            keys.iter()
+                .filter_map(|key| read_key(key.as_object()?))
+                .take(MOST_KEYS)
+                .collect(),
+        ))
     }
 
     /// Finds the one key for a token's algorithm and `kid`.
@@ -170,7 +175,11 @@ mod tests {
     fn a_key_is_found_by_algorithm_and_kid() {
         let mut pinned = ec("pinned");
         pinned["alg"] = "ES256".into();
-        let set = keys(&[ec("one"), pinned, json!({"kty": "RSA", "kid": "one", "n": "AAAA", "e": "AQAB"})]);
+        let set = keys(&[
+            ec("one"),
+            pinned,
+            json!({"kty": "RSA", "kid": "one", "n": "AAAA", "e": "AQAB"}),
+        ]);
         assert!(set.find(Algorithm::ES256, Some("one")).is_ok());
         assert!(set.find(Algorithm::RS256, Some("one")).is_ok());
         assert!(set.find(Algorithm::RS256, None).is_ok());

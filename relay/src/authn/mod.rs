@@ -193,7 +193,12 @@ impl Authn {
         store
             .publish_authority(authority.fingerprint(), authority.certificate(), now)
             .await?;
-        let trusted = store.authorities().await?.into_iter().map(CertificateDer::from).collect();
+        let trusted = store
+            .authorities()
+            .await?
+            .into_iter()
+            .map(CertificateDer::from)
+            .collect();
         let view = View::default();
         view.refresh(&store, now).await?;
         let http = Http::new().map_err(|error| AuthnError::Http(error.to_string()))?;
@@ -232,12 +237,19 @@ impl Authn {
 
     /// Names of the identity providers for people; the first is the default.
     pub fn providers(&self) -> Vec<String> {
-        self.issuers().people.iter().map(|person| person.config.name.clone()).collect()
+        self.issuers()
+            .people
+            .iter()
+            .map(|person| person.config.name.clone())
+            .collect()
     }
 
     /// Calls `told` with the serial of every login that is revoked from now on, by whomever and in whatever process.
     pub fn on_revoked(&self, told: OnRevoked) {
-        self.on_revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(told);
+        self.on_revoked
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(told);
     }
 
     /// Makes the identity of a client certificate whose chain and key TLS has verified. Does not wait for the store.
@@ -287,7 +299,10 @@ impl Authn {
     /// The store failed.
     pub async fn logout(&self, identity: &Identity) -> Result<(), Refusal> {
         let now = OffsetDateTime::now_utc();
-        self.store.revoke_login(identity.login(), identity.label(), now).await.map_err(logged)?;
+        self.store
+            .revoke_login(identity.login(), identity.label(), now)
+            .await
+            .map_err(logged)?;
         self.refresh().await.map_err(logged)
     }
 
@@ -297,7 +312,10 @@ impl Authn {
     /// The store failed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let revoked = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
-        let told = self.on_revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let told = self
+            .on_revoked
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for serial in &revoked {
             tracing::info!(login = serial, "login revoked");
             told.iter().for_each(|told| told(serial));
@@ -365,6 +383,3 @@ fn logged(error: StoreError) -> Refusal {
     tracing::error!(%error, "store");
     error.into()
 }
-
-#[cfg(test)]
-mod tests;

@@ -202,7 +202,11 @@ pub(super) fn unprintable(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-fn times(claims: &Map<String, Value>, expected: &Expected<'_>, now: OffsetDateTime) -> Result<OffsetDateTime, TokenError> {
+fn times(
+    claims: &Map<String, Value>,
+    expected: &Expected<'_>,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, TokenError> {
     let expires = time(claims, "exp")?.ok_or(TokenError::Missing("exp"))?;
     if expires + SKEW <= now {
         return Err(TokenError::Expired);
@@ -231,7 +235,10 @@ fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Offset
     let seconds = match value {
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(seconds), _) => seconds,
-            #[allow(clippy::cast_possible_truncation, reason = "the range is checked, the fraction does not count")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "the range is checked, the fraction does not count"
+            )]
             (None, Some(seconds)) if (0.0..=LATEST as f64).contains(&seconds) => seconds as i64,
             _ => return Err(mistyped),
         },
@@ -240,7 +247,9 @@ fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Offset
     if !(0..=LATEST).contains(&seconds) {
         return Err(mistyped);
     }
-    OffsetDateTime::from_unix_timestamp(seconds).map(Some).map_err(|_| mistyped)
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map(Some)
+        .map_err(|_| mistyped)
 }
 
 fn parts(token: &str) -> Result<(&str, &str, &str), TokenError> {
@@ -256,7 +265,7 @@ fn parts(token: &str) -> Result<(&str, &str, &str), TokenError> {
     }
 }
 
-fn decode_object(part: &'static str, text: &str) -> Result<(Vec<u8>, Map<String, Value>), TokenError> {
+fn decode_object(part: &'static str, text: &str) -> Result<Map<String, Value>, TokenError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Form)?;
     read_object(part, &bytes)
 }
@@ -287,6 +296,3 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
         Some(_) => Err(TokenError::Mistyped("aud")),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,20 +17,30 @@ use crate::store::logins::SeenToken;
 /// The longest life of a workload's certificate.
 const LONGEST: Duration = Duration::from_secs(3600);
 /// What to do about a token that is refused.
-const HINT: &str = "the token must be fresh, from an issuer that the relay's [[workload_identity]] names, and for its audience";
+const HINT: &str =
+    "the token must be fresh, from an issuer that the relay's [[workload_identity]] names, and for its audience";
 
 impl Authn {
     /// Logs a workload in.
     ///
     /// # Errors
     /// The token is refused, or too many are tried from this address.
-    pub async fn login_workload(self: &Arc<Self>, csr: &str, token: &str, applicant: Applicant) -> Result<Enrolled, Refusal> {
+    pub async fn login_workload(
+        self: &Arc<Self>,
+        csr: &str,
+        token: &str,
+        applicant: Applicant,
+    ) -> Result<Enrolled, Refusal> {
         self.admit(Rate::Start, applicant.source)?;
         let key = self.client_key(csr, &applicant).await?;
         let (authn, token) = (Arc::clone(self), token.to_owned());
         // A client that goes away leaves no half of a login.
-        let login = self.tasks.spawn(async move { authn.accept(&key, &token, &applicant).await });
-        login.await.unwrap_or_else(|_| Err(Refusal::new(Code::RelayFault, "the login failed in the relay")))
+        let login = self
+            .tasks
+            .spawn(async move { authn.accept(&key, &token, &applicant).await });
+        login
+            .await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::RelayFault, "the login failed in the relay")))
     }
 
     /// Reads the key of a certificate request, or refuses it and records that.
@@ -53,21 +63,26 @@ impl Authn {
         let checked = async {
             let identity = find(&issuers.workloads, token)?;
             attempt.issuer = Some(identity.config.issuer.clone());
-            let verified = identity.verify(&self.http, token).await.map_err(|error| refuse(&error))?;
+            let verified = identity
+                .verify(&self.http, token)
+                .await
+                .map_err(|error| refuse(&error))?;
             attempt.subject = Some(verified.subject.clone());
             let principal = claims::workload(&verified, &identity.config).map_err(|error| {
-                Refusal::new(Code::LoginNeeded, error.to_string()).hint("the relay's operator decides which claims give a group")
+                Refusal::new(Code::LoginNeeded, error.to_string())
+                    .hint("the relay's operator decides which claims give a group")
             })?;
-            Ok((principal, verified))
+            Ok::<_, Refusal>((principal, verified))
         };
         match checked.await {
-            Ok((principal, verified)) => {
+            Ok::<_, Refusal>((principal, verified)) => {
                 let seen = SeenToken {
                     token: verified.token,
                     // As long as it could be presented again, and a skew more.
                     expires: verified.expires + SKEW * 2,
                 };
-                self.enrol(principal, key, applicant, issuers.life.min(LONGEST), Some(&seen)).await
+                self.enrol(principal, key, applicant, issuers.life.min(LONGEST), Some(&seen))
+                    .await
             }
             Err(refusal) => {
                 attempt.detail = Some(refusal.message.clone());
@@ -87,12 +102,21 @@ impl Authn {
 fn find(workloads: &[Arc<Workload>], token: &str) -> Result<Arc<Workload>, Refusal> {
     let refused = |message: String| Refusal::new(Code::LoginNeeded, message).hint(HINT);
     let (issuer, audiences) = claimed_issuer(token).map_err(|error| refused(error.to_string()))?;
-    let of_issuer: Vec<_> = workloads.iter().filter(|workload| workload.config.issuer == issuer).collect();
+    let of_issuer: Vec<_> = workloads
+        .iter()
+        .filter(|workload| workload.config.issuer == issuer)
+        .collect();
     if of_issuer.is_empty() {
-        return Err(refused("no workload identity of this relay is for the token's issuer".to_owned()));
+        return Err(refused(
+            "no workload identity of this relay is for the token's issuer".to_owned(),
+        ));
     }
-    let found = of_issuer.iter().find(|workload| audiences.contains(&workload.config.audience));
-    found.map(|workload| Arc::clone(workload)).ok_or_else(|| refused("the token is for another audience".to_owned()))
+    let found = of_issuer
+        .iter()
+        .find(|workload| audiences.contains(&workload.config.audience));
+    found
+        .map(|workload| Arc::clone(workload))
+        .ok_or_else(|| refused("the token is for another audience".to_owned()))
 }
 
 /// What the user is told when a token cannot be verified.
@@ -101,7 +125,8 @@ pub(super) fn refuse(error: &VerifyError) -> Refusal {
         VerifyError::Token(error) => Refusal::new(Code::LoginNeeded, error.to_string()).hint(HINT),
         VerifyError::Issuer(error) => {
             tracing::warn!(%error, "issuer");
-            Refusal::new(Code::TargetUnreachable, error.to_string()).hint("try again later; if it stays, tell the relay's operator")
+            Refusal::new(Code::TargetUnreachable, error.to_string())
+                .hint("try again later; if it stays, tell the relay's operator")
         }
     }
 }

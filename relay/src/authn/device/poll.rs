@@ -53,7 +53,10 @@ pub(super) enum Answer {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Wait { interval: Duration, trouble: Option<String> },
+    Wait {
+        interval: Duration,
+        trouble: Option<String>,
+    },
     Token(String),
     Denied,
     Expired,
@@ -128,7 +131,7 @@ impl Endpoint {
         let Ok(request) = self.request(device_code) else {
             return Answer::Refused("its token endpoint has no usable address".to_owned());
         };
-        match http.call(request).await {
+        match http.send(request).await {
             Ok(answer) => read(&answer),
             Err(error) => Answer::Trouble(format!("the identity provider does not answer: {error}")),
         }
@@ -194,7 +197,11 @@ fn read(answer: &Response<Vec<u8>>) -> Answer {
         "expired_token" | "invalid_grant" => Answer::Expired,
         "server_error" | "temporarily_unavailable" => Answer::Trouble(format!("the identity provider says {error}")),
         _ => {
-            let word: String = error.chars().filter(char::is_ascii_graphic).take(LONGEST_WORD).collect();
+            let word: String = error
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(LONGEST_WORD)
+                .collect();
             Answer::Refused(format!("it answers {word}"))
         }
     }
@@ -208,7 +215,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn answer(status: u16, body: &str) -> Answer {
-        read(&Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap())
+        read(
+            &Response::builder()
+                .status(status)
+                .body(body.as_bytes().to_vec())
+                .unwrap(),
+        )
     }
 
     fn wait(seconds: u64) -> Step {
@@ -226,10 +238,22 @@ mod tests {
         assert_eq!(error("access_denied"), Answer::Denied);
         assert_eq!(error("expired_token"), Answer::Expired);
         assert_eq!(error("invalid_grant"), Answer::Expired);
-        assert_eq!(error("invalid_client"), Answer::Refused("it answers invalid_client".into()));
-        assert_eq!(answer(401, "{\"error\":\"invalid_client\"}"), Answer::Refused("it answers invalid_client".into()));
-        assert_eq!(answer(200, "{\"id_token\":\"a.b.c\",\"access_token\":\"x\"}"), Answer::Token("a.b.c".into()));
-        assert_eq!(answer(200, "{\"access_token\":\"x\"}"), Answer::Refused("it sends no ID token".into()));
+        assert_eq!(
+            error("invalid_client"),
+            Answer::Refused("it answers invalid_client".into())
+        );
+        assert_eq!(
+            answer(401, "{\"error\":\"invalid_client\"}"),
+            Answer::Refused("it answers invalid_client".into())
+        );
+        assert_eq!(
+            answer(200, "{\"id_token\":\"a.b.c\",\"access_token\":\"x\"}"),
+            Answer::Token("a.b.c".into())
+        );
+        assert_eq!(
+            answer(200, "{\"access_token\":\"x\"}"),
+            Answer::Refused("it sends no ID token".into())
+        );
         for (status, body) in [
             (502, "<html>Bad Gateway</html>"),
             (500, "{\"error\":\"server_error\"}"),
@@ -302,15 +326,21 @@ mod tests {
         let code = SecretString::from("code&more");
         let body = |request: &Request<Vec<u8>>| String::from_utf8(request.body().clone()).unwrap();
 
-        let public = Endpoint::new("https://idp/token", &config, false).request(&code).unwrap();
+        let public = Endpoint::new("https://idp/token", &config, false)
+            .request(&code)
+            .unwrap();
         assert!(body(&public).ends_with("device_code=code%26more&client_id=id%3A1"));
         config.client_secret = Some(SecretString::from("s%"));
-        let basic = Endpoint::new("https://idp/token", &config, false).request(&code).unwrap();
+        let basic = Endpoint::new("https://idp/token", &config, false)
+            .request(&code)
+            .unwrap();
         assert!(!body(&basic).contains("client_"));
         let value = &basic.headers()[header::AUTHORIZATION];
         assert_eq!(value, &format!("Basic {}", STANDARD.encode("id%3A1:s%25")));
         assert!(value.is_sensitive());
-        let post = Endpoint::new("https://idp/token", &config, true).request(&code).unwrap();
+        let post = Endpoint::new("https://idp/token", &config, true)
+            .request(&code)
+            .unwrap();
         assert!(body(&post).ends_with("client_id=id%3A1&client_secret=s%25"));
         assert!(!post.headers().contains_key(header::AUTHORIZATION));
     }
