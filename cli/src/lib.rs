@@ -8,6 +8,7 @@
 //! | [`login`] | how a person or a workload gets a certificate |
 //! | [`credentials`] | where the key and the certificate are kept |
 //! | [`relay_api`] | the relay's HTTPS API |
+//! | [`tunnel`] | sessions and their streams, over QUIC or TCP |
 //! | [`printer`], [`error`] | what is written, and where |
 
 pub mod args;
@@ -21,3 +22,4 @@ pub mod relay_address;
 pub mod relay_api;
 pub mod run;
 pub mod settings;
+pub mod tunnel;

@@ -28,10 +28,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use axum::Router;
 pub use gate::Bounds;
 pub use peer::Peer;
 pub use service::Service;
@@ -59,6 +59,11 @@ impl Phase {
         // One that nobody can change any more is closed too.
         let _closed = phase.wait_for(|phase| *phase == Self::Closed).await.is_ok();
     }
+}
+
+/// TLS that all connections share, to be replaced while the relay runs.
+pub fn shared(tls: Tls) -> Arc<ArcSwap<Tls>> {
+    Arc::new(ArcSwap::from_pointee(tls))
 }
 
 /// What serves the port.
