@@ -93,6 +93,11 @@ async fn connection<S: Service>(context: Arc<Context<S>>, connecting: quinn::Con
     };
     let left = serve(&context, &connection, &client).await;
     debug!(%source, %left, "QUIC connection ends");
+    close(&connection, &left);
+}
+
+/// Closes the connection; what came first stands.
+fn close(connection: &Connection, left: &Left) {
     match left {
         Left::Violation(what) => connection.close(VIOLATION, what.as_bytes()),
         Left::Refused => connection.close(REFUSED, b"refused"),
@@ -157,7 +162,7 @@ async fn serve<S: Service>(context: &Arc<Context<S>>, connection: &Connection, c
         // The client is done, or told: what still runs says so in its own protocol before the connection goes.
         farewell(&mut send).await;
     } else {
-        connection.close(DONE, b"");
+        close(connection, &left);
     }
     let ends = async { while streams.join_next().await.map(super::reactor::note).is_some() {} };
     if tokio::time::timeout(STREAMS_END, ends).await.is_err() {
