@@ -31,7 +31,7 @@ pub use identity::{IdentityProvider, WorkloadIdentity};
 pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
 pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
-pub use name::is_connection;
+pub use name::{is_connection, valid_group};
 pub use policy::{DEFAULT_APPROVAL_TTL, LONGEST_TTL, PolicyFiles};
 pub use problem::{Problem, Severity, Source, any_error, render};
 pub use recording::{Recording, SessionTimes};

@@ -44,8 +44,11 @@ fn named(item: &Item<'_>, valid: bool, characters: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// Whether a text may be a group, as `@approvers` and the identity provider write it.
-pub(super) fn valid_group(text: &str) -> Result<(), &'static str> {
+/// Checks that a text may be a group, as `@approvers` and the identity provider write it.
+///
+/// # Errors
+/// Why it may not.
+pub fn valid_group(text: &str) -> Result<(), &'static str> {
     if text.is_empty() || text.trim() != text {
         return Err("a group is not empty, and does not begin or end with a space");
     }

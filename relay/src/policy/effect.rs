@@ -219,14 +219,32 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The resource's id, as policies and JSON write it.
+    /// The resource's id, as policies and JSON write it. A name that could be taken for another resource's (it has a dot, a
+    /// slash, a parenthesis or a quote) stands in double quotes, a quote in it twice, as in SQL.
     pub fn id(&self, connection: &str) -> String {
         match self {
             Self::Connection => connection.to_owned(),
-            Self::Schema(schema) => format!("{connection}/{schema}"),
-            Self::Table(schema, table) => format!("{connection}/{schema}.{table}"),
-            Self::Column(schema, table, column) => format!("{connection}/{schema}.{table}.{column}"),
-            Self::Function(schema, name, arguments) => format!("{connection}/{schema}.{name}({arguments})"),
+            Self::Schema(schema) => format!("{connection}/{}", Name(schema)),
+            Self::Table(schema, table) => format!("{connection}/{}.{}", Name(schema), Name(table)),
+            Self::Column(schema, table, column) => {
+                format!("{connection}/{}.{}.{}", Name(schema), Name(table), Name(column))
+            }
+            Self::Function(schema, name, arguments) => {
+                format!("{connection}/{}.{}({arguments})", Name(schema), Name(name))
+            }
+        }
+    }
+}
+
+/// One name inside a resource's id.
+struct Name<'a>(&'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() || self.0.contains(['.', '/', '(', ')', '"']) {
+            write!(f, "\"{}\"", self.0.replace('"', "\"\""))
+        } else {
+            f.write_str(self.0)
         }
     }
 }
@@ -244,4 +262,45 @@ pub struct Facts {
     pub in_transaction: bool,
     /// The planner's estimate, where it was asked.
     pub estimated_rows: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_the_documentation() {
+        let id = |resource: Resource| resource.id("db-prod");
+        assert_eq!(id(Resource::Connection), "db-prod");
+        assert_eq!(id(Resource::Schema("public".into())), "db-prod/public");
+        assert_eq!(id(Resource::Table("public".into(), "customers".into())), "db-prod/public.customers");
+        assert_eq!(id(Resource::Column("public".into(), "customers".into(), "email".into())), "db-prod/public.customers.email");
+        assert_eq!(id(Resource::Function("public".into(), "archive".into(), "customers".into())), "db-prod/public.archive(customers)");
+        assert_eq!(id(Resource::Table("public".into(), "My Table".into())), "db-prod/public.My Table");
+        assert_eq!(id(Resource::Table("a.b".into(), "c\"d".into())), r#"db-prod/"a.b"."c""d""#);
+    }
+
+    fn name() -> impl Strategy<Value = Arc<str>> {
+        "[ab./()\"]{0,3}".prop_map(Arc::from)
+    }
+
+    proptest! {
+        #[test]
+        fn two_resources_of_a_kind_never_share_an_id(names in proptest::collection::vec((name(), name(), name()), 2..40)) {
+            let mut tables = HashMap::new();
+            let mut columns = HashMap::new();
+            for (a, b, c) in names {
+                let table = Resource::Table(a.clone(), b.clone());
+                let other = tables.entry(table.id("db")).or_insert(table.clone()).clone();
+                prop_assert_eq!(other, table);
+                let column = Resource::Column(a, b, c);
+                let other = columns.entry(column.id("db")).or_insert(column.clone()).clone();
+                prop_assert_eq!(other, column);
+            }
+        }
+    }
 }

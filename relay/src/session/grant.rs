@@ -44,6 +44,15 @@ impl Grant {
         }
     }
 
+    /// A grant of a new session from loopback, for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(identity: Arc<Identity>, connection: Arc<Connection>) -> Self {
+        #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+        let session = SessionId::random().unwrap();
+        let source = IpAddr::from([127, 0, 0, 1]);
+        Self::new(session, identity, connection, None, source, Duration::from_secs(3600))
+    }
+
     /// The session's id.
     pub fn session(&self) -> &SessionId {
         &self.session

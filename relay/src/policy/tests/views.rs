@@ -1,0 +1,127 @@
+//! `decide`, `connect`, `permits` and `asks`: what others see of an answer.
+
+use hoop_shared::api::PrincipalKind;
+use hoop_shared::id::SessionId;
+
+use super::*;
+use crate::authn::Identity;
+use crate::session::Grant;
+
+#[derive(Debug)]
+struct Operation {
+    effects: Vec<Effect>,
+    facts: Facts,
+}
+
+impl Judged for Operation {
+    fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+fn operation(action: SqlAction) -> Operation {
+    Operation {
+        effects: vec![on(action, "t")],
+        facts: Facts::default(),
+    }
+}
+
+const POLICIES: &str = r#"
+    @id("connect") permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource in Hoop::Tag::"env:prod");
+    @id("read") permit (principal in Hoop::Group::"agents", action in Hoop::Action::"sql:read", resource in Hoop::Tag::"env:prod");
+    @id("write") @approvers("dba") permit (principal in Hoop::Group::"agents", action in Hoop::Action::"sql:write", resource);
+    @id("no-drop") @message("ask for a window") forbid (principal, action in Hoop::Action::"sql:ddl", resource);
+    @id("unmask-email") permit (principal in Hoop::Group::"agents", action == Hoop::Action::"unmask",
+        resource == Hoop::Column::"db-prod/public.customers.email");
+    @id("unmask-asked") @approvers("dba") permit (principal, action == Hoop::Action::"unmask",
+        resource == Hoop::Column::"db-prod/public.customers.ssn");
+    @id("replay") permit (principal in Hoop::Group::"auditors", action == Hoop::Action::"replay", resource);
+"#;
+
+fn grant() -> Grant {
+    let identity = Arc::new(Identity::sample("agent", PrincipalKind::User, &["agents"]));
+    Grant::sample(identity, prod())
+}
+
+#[test]
+fn an_allowed_operation_comes_back_only_in_its_own_session_and_once() {
+    let (policies, grant) = (policies(POLICIES), grant());
+    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else { panic!("not allowed") };
+    assert_eq!(permit.rules(), ["read"]);
+    assert!(permit.spend(&SessionId::random().unwrap()).is_none());
+    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else { panic!("not allowed") };
+    assert!(permit.spend(grant.session()).is_some());
+}
+
+#[test]
+fn a_blocked_operation_says_which_rule_and_what_to_do() {
+    let Decision::Block(blocked) = policies(POLICIES).decide(&grant(), operation(SqlAction::Drop)) else { panic!("not blocked") };
+    assert_eq!(blocked.rules, ["no-drop"]);
+    assert_eq!(blocked.message.as_deref(), Some("ask for a window"));
+    assert_eq!((blocked.reason, blocked.effect), (Reason::Forbidden, Some(0)));
+}
+
+#[test]
+fn a_held_operation_names_who_may_decide() {
+    let Decision::RequireApproval(review) = policies(POLICIES).decide(&grant(), operation(SqlAction::Insert)) else {
+        panic!("not held")
+    };
+    assert_eq!(review.requirements[0].approvers, ["dba"]);
+    assert_eq!(review.ttl(), TTL);
+}
+
+#[test]
+fn an_admission_is_for_its_login_and_connection_only() {
+    let policies = policies(POLICIES);
+    let identity = Identity::sample("agent", PrincipalKind::User, &["agents"]);
+    let source = IpAddr::from([127, 0, 0, 1]);
+    let ConnectDecision::Allow(admission) = policies.connect(&identity, &prod(), None, source) else { panic!("not allowed") };
+    assert!(admission.covers(identity.login(), "db-prod"));
+    assert!(!admission.covers(identity.login(), "db-test"));
+    assert!(!admission.covers("another", "db-prod"));
+    let stranger = Identity::sample("x", PrincipalKind::User, &[]);
+    let ConnectDecision::Block(blocked) = policies.connect(&stranger, &prod(), None, source) else { panic!("not blocked") };
+    assert_eq!((blocked.reason, blocked.rules), (Reason::NotPermitted, vec![]));
+}
+
+#[test]
+fn a_value_is_shown_only_where_a_plain_permit_says_so() {
+    let (policies, grant) = (policies(POLICIES), grant());
+    let column = |name: &str| Resource::Column("public".into(), "customers".into(), name.into());
+    assert!(policies.permits(&grant, Action::Unmask, &column("email")));
+    assert!(!policies.permits(&grant, Action::Unmask, &column("ssn")), "an approval that nobody gave");
+    assert!(!policies.permits(&grant, Action::Unmask, &column("name")));
+    assert!(!policies.permits(&grant, Action::Replay, &Resource::Connection));
+    let auditor = Principal::user("eve", ["auditors"]);
+    assert!(policies.permits_to(&auditor, &prod(), Action::Replay, &Resource::Connection, &around()));
+    assert!(!policies.permits_to(&auditor, &prod(), Action::Export, &Resource::Connection, &around()));
+}
+
+#[test]
+fn asks_says_in_words_what_policy_will_want() {
+    let asks = |text: &str| policies(text).asks(&agent(), &prod());
+    assert_eq!(asks(POLICIES), ["read: allow", "write: approval by dba", "ddl: block", "admin: block", "call: block"]);
+    assert_eq!(policies(POLICIES).asks(&Principal::user("x", [""; 0]), &prod())[0], "read: block");
+    let text = r#"
+        @id("c") @approvers("oncall, dba") permit (principal, action == Hoop::Action::"connect", resource);
+        @id("r") permit (principal, action in Hoop::Action::"sql:read", resource in Hoop::Schema::"db-prod/public");
+        @id("w") permit (principal, action in Hoop::Action::"sql:write", resource);
+        @id("n") forbid (principal, action == Hoop::Action::"sql:delete", resource) when { context.unbounded };
+        @id("d") permit (principal, action == Hoop::Action::"sql:create", resource);
+    "#;
+    assert_eq!(
+        asks(text),
+        [
+            "connect: approval by dba, oncall",
+            "read: depends on the statement",
+            "write: allow, some blocked",
+            "ddl: depends on the statement",
+            "admin: block",
+            "call: block"
+        ]
+    );
+}
