@@ -101,7 +101,11 @@ pub(super) fn ask(
         any_error = true;
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
         errors.extend(number(error.policy_id()));
-        tracing::error!(rule = AsRef::<str>::as_ref(error.policy_id()), action = question.action.as_str(), "a policy does not evaluate");
+        tracing::error!(
+            rule = AsRef::<str>::as_ref(error.policy_id()),
+            action = question.action.as_str(),
+            "a policy does not evaluate"
+        );
     }
     if any_error {
         errors.sort_unstable();
@@ -117,7 +121,11 @@ pub(super) fn ask(
         Decision::Allow if candidates.plain => Answer::Permitted(rules),
         Decision::Allow => {
             let asks = |index: &usize| all.get(*index).is_none_or(|rule| rule.requirement.is_some());
-            if rules.iter().any(asks) { Answer::Waits(rules) } else { Answer::Permitted(rules) }
+            if rules.iter().any(asks) {
+                Answer::Waits(rules)
+            } else {
+                Answer::Permitted(rules)
+            }
         }
     }
 }

@@ -9,8 +9,13 @@ use super::effect::{Action, SqlAction};
 use super::subject::{Subject, Who};
 
 /// The groups of actions that people think in, and the word for each.
-const GROUPS: [(&str, &str); 5] =
-    [("sql:read", "read"), ("sql:write", "write"), ("sql:ddl", "ddl"), ("sql:admin", "admin"), ("sql:call", "call")];
+const GROUPS: [(&str, &str); 5] = [
+    ("sql:read", "read"),
+    ("sql:write", "write"),
+    ("sql:ddl", "ddl"),
+    ("sql:admin", "admin"),
+    ("sql:call", "call"),
+];
 
 /// What the policies say about one action on all of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +40,9 @@ impl Policies {
             asks.push(format!("connect: approval by {}", list(&groups)));
         }
         for (group, word) in GROUPS {
-            let members = SqlAction::ALL.iter().filter(|sql| sql.group() == group && **sql != SqlAction::Replication);
+            let members = SqlAction::ALL
+                .iter()
+                .filter(|sql| sql.group() == group && **sql != SqlAction::Replication);
             let outlooks: Vec<_> = members.map(|sql| self.outlook(&subject, Action::Sql(*sql))).collect();
             let exceptions = outlooks.iter().any(|(_, exceptions)| *exceptions);
             let kinds: BTreeSet<_> = outlooks.into_iter().map(|(outlook, _)| outlook).collect();
@@ -84,7 +91,11 @@ fn words(kinds: &BTreeSet<Outlook>, exceptions: bool) -> String {
         (Some(Outlook::Approval(groups)), None) => format!("approval by {}", list(groups)),
         _ => return "depends on the statement".to_owned(),
     };
-    if exceptions { format!("{text}, some blocked") } else { text }
+    if exceptions {
+        format!("{text}, some blocked")
+    } else {
+        text
+    }
 }
 
 fn list(groups: &BTreeSet<String>) -> String {

@@ -156,7 +156,11 @@ impl Values {
     /// Of an action that is no operation: `connect`, `unmask`, …
     pub(super) fn general(read: Attributes, around: &Circumstances<'_>) -> Self {
         Self {
-            reason: if read.has(Attribute::Reason) { around.reason.map(str::to_owned) } else { None },
+            reason: if read.has(Attribute::Reason) {
+                around.reason.map(str::to_owned)
+            } else {
+                None
+            },
             hour: read.has(Attribute::Hour).then(|| around.hour()),
             source_ip: read.has(Attribute::SourceIp).then(|| around.source.to_canonical()),
             ..Self::default()
@@ -171,7 +175,11 @@ impl Values {
         let is = |action| effect.action == Action::Sql(action);
         let call_kind = effect.call_kind.map(super::CallKind::as_str);
         // The schema promises these to policies about such actions; without a value they would not evaluate, and so block.
-        let call_kind = if is(SqlAction::Call) { call_kind.or(Some("function")) } else { call_kind };
+        let call_kind = if is(SqlAction::Call) {
+            call_kind.or(Some("function"))
+        } else {
+            call_kind
+        };
         let names_setting = is(SqlAction::Set) || is(SqlAction::Configure);
         let setting = match &effect.setting {
             None if names_setting => Some(Arc::from("")),
@@ -221,14 +229,26 @@ impl Values {
         put(Attribute::ByKey, self.by_key.map(RestrictedExpression::new_bool));
         put(Attribute::Tables, self.tables.as_ref().map(set));
         put(Attribute::Functions, self.functions.as_ref().map(set));
-        put(Attribute::InTransaction, self.in_transaction.map(RestrictedExpression::new_bool));
-        put(Attribute::EstimatedRows, self.estimated_rows.map(RestrictedExpression::new_long));
+        put(
+            Attribute::InTransaction,
+            self.in_transaction.map(RestrictedExpression::new_bool),
+        );
+        put(
+            Attribute::EstimatedRows,
+            self.estimated_rows.map(RestrictedExpression::new_long),
+        );
         put(Attribute::CallKind, self.call_kind.map(text));
         put(Attribute::Setting, self.setting.as_deref().map(text));
         put(Attribute::Value, self.value.as_deref().map(text));
         put(Attribute::Reason, self.reason.as_deref().map(text));
-        put(Attribute::Hour, self.hour.map(|hour| RestrictedExpression::new_long(i64::from(hour))));
-        put(Attribute::SourceIp, self.source_ip.map(|ip| RestrictedExpression::new_ip(ip.to_string())));
+        put(
+            Attribute::Hour,
+            self.hour.map(|hour| RestrictedExpression::new_long(i64::from(hour))),
+        );
+        put(
+            Attribute::SourceIp,
+            self.source_ip.map(|ip| RestrictedExpression::new_ip(ip.to_string())),
+        );
         Context::from_pairs(pairs)
     }
 }
@@ -248,7 +268,9 @@ mod tests {
     }
 
     fn set(attributes: &[Attribute]) -> Attributes {
-        attributes.iter().fold(Attributes::default(), |set, attribute| set.with(*attribute))
+        attributes
+            .iter()
+            .fold(Attributes::default(), |set, attribute| set.with(*attribute))
     }
 
     #[test]
@@ -257,26 +279,41 @@ mod tests {
         assert_eq!(read_by("when { context.unbounded }"), set(&[Attribute::Unbounded]));
         assert_eq!(read_by("unless { context has reason }"), set(&[Attribute::Reason]));
         assert_eq!(
-            read_by(r#"when { if context.hour < 9 then !context.by_key else [context.setting, "a"].contains(context["value"]) }"#),
+            read_by(
+                r#"when { if context.hour < 9 then !context.by_key else [context.setting, "a"].contains(context["value"]) }"#
+            ),
             set(&[Attribute::Hour, Attribute::ByKey, Attribute::Setting, Attribute::Value])
         );
         assert_eq!(
-            read_by(r#"when { context.source_ip.isInRange(ip("10.0.0.0/8")) } unless { context.statement like "*x*" }"#),
+            read_by(
+                r#"when { context.source_ip.isInRange(ip("10.0.0.0/8")) } unless { context.statement like "*x*" }"#
+            ),
             set(&[Attribute::SourceIp, Attribute::Statement])
         );
-        assert_eq!(read_by("when { {a: context.tables}.a.contains(\"x\") }"), set(&[Attribute::Tables]));
+        assert_eq!(
+            read_by("when { {a: context.tables}.a.contains(\"x\") }"),
+            set(&[Attribute::Tables])
+        );
     }
 
     #[test]
     fn a_use_of_the_context_as_a_whole_reads_everything() {
-        for condition in ["when { context == {} }", "when { [context].contains(context) }", "when { {a: context}.a.hour == 1 }", "when { (if true then context else context).hour == 1 }"] {
+        for condition in [
+            "when { context == {} }",
+            "when { [context].contains(context) }",
+            "when { {a: context}.a.hour == 1 }",
+            "when { (if true then context else context).hour == 1 }",
+        ] {
             assert_eq!(read_by(condition), Attributes::ALL, "{condition}");
         }
     }
 
     #[test]
     fn a_policy_that_only_says_the_word_reads_nothing() {
-        assert_eq!(read_by(r#"when { "context" == "context.hour" }"#), Attributes::default());
+        assert_eq!(
+            read_by(r#"when { "context" == "context.hour" }"#),
+            Attributes::default()
+        );
         assert_eq!(read_by("when { context has path }"), Attributes::default());
     }
 
@@ -304,7 +341,10 @@ mod tests {
         let all = Values::of(Attributes::ALL, &effect, &facts, &around(UNIX_EPOCH));
         let context = all.context().unwrap();
         for attribute in Attribute::ALL {
-            let expected = !matches!(attribute, Attribute::Reason | Attribute::EstimatedRows | Attribute::Setting | Attribute::Value);
+            let expected = !matches!(
+                attribute,
+                Attribute::Reason | Attribute::EstimatedRows | Attribute::Setting | Attribute::Value
+            );
             assert_eq!(context.get(attribute.as_str()).is_some(), expected, "{attribute:?}");
         }
     }

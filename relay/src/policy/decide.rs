@@ -16,8 +16,13 @@ use super::effect::{Action, Effect, Facts, Resource, SqlAction};
 use super::subject::{Subject, Who};
 
 /// Settings that decide how a statement's text is read, or what a session is. No policy can release them.
-const PINNED_SETTINGS: &[&str] =
-    &["backslash_quote", "client_encoding", "replication", "standard_conforming_strings", "transform_null_equals"];
+const PINNED_SETTINGS: &[&str] = &[
+    "backslash_quote",
+    "client_encoding",
+    "replication",
+    "standard_conforming_strings",
+    "transform_null_equals",
+];
 
 /// What policy says, without the operation: for showing, and for tests of policies. It permits nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,11 +140,7 @@ impl Policies {
             }
             Verdict::Block {
                 reason, rules, message, ..
-            } => ConnectDecision::Block(ConnectBlocked {
-                reason,
-                rules,
-                message,
-            }),
+            } => ConnectDecision::Block(ConnectBlocked { reason, rules, message }),
         }
     }
 
@@ -183,7 +184,10 @@ impl Policies {
                 Answer::Refused(reason, ref rules) => self.refusal(reason, rules, None, None),
             };
         }
-        let weighed: Vec<_> = effects.iter().map(|effect| self.weigh(&subject, effect, facts, around)).collect();
+        let weighed: Vec<_> = effects
+            .iter()
+            .map(|effect| self.weigh(&subject, effect, facts, around))
+            .collect();
         self.strictest(&weighed)
     }
 
@@ -230,7 +234,13 @@ impl Policies {
     }
 
     /// Asks about an action that is no operation.
-    pub(super) fn general(&self, subject: &Subject, action: Action, resource: &Resource, around: &Circumstances<'_>) -> Arc<Answer> {
+    pub(super) fn general(
+        &self,
+        subject: &Subject,
+        action: Action,
+        resource: &Resource,
+        around: &Circumstances<'_>,
+    ) -> Arc<Answer> {
         let candidates = self.candidates(subject, action);
         let values = Values::general(candidates.reads, around);
         self.answer(subject, action, resource, values, &candidates)
@@ -257,7 +267,13 @@ impl Policies {
             resource,
             values: &key.2,
         };
-        let answer = Arc::new(ask(&question, candidates, self.actions_of(action), &self.rules, &self.by_id));
+        let answer = Arc::new(ask(
+            &question,
+            candidates,
+            self.actions_of(action),
+            &self.rules,
+            &self.by_id,
+        ));
         subject.keep(key, &answer);
         answer
     }
@@ -294,7 +310,9 @@ impl Policies {
                 Some(Weighed::Fixed(why)) => self.refusal(Reason::Forbidden, &[], Some(why), Some(index)),
                 Some(Weighed::Asked(answer)) => match &**answer {
                     Answer::Refused(reason, rules) => self.refusal(*reason, rules, None, Some(index)),
-                    Answer::Permitted(_) | Answer::Waits(_) => self.refusal(Reason::PolicyError, &[], None, Some(index)),
+                    Answer::Permitted(_) | Answer::Waits(_) => {
+                        self.refusal(Reason::PolicyError, &[], None, Some(index))
+                    }
                 },
                 None => self.refusal(Reason::PolicyError, &[], None, None),
             };
@@ -313,7 +331,10 @@ impl Policies {
     }
 
     fn refusal(&self, reason: Reason, rules: &[usize], why: Option<&str>, effect: Option<usize>) -> Verdict {
-        let message = rules.iter().filter_map(|index| self.rules.get(*index)).find_map(|rule| rule.message.clone());
+        let message = rules
+            .iter()
+            .filter_map(|index| self.rules.get(*index))
+            .find_map(|rule| rule.message.clone());
         Verdict::Block {
             reason,
             rules: self.names(rules),
@@ -323,7 +344,11 @@ impl Policies {
     }
 
     fn names(&self, rules: &[usize]) -> Vec<String> {
-        rules.iter().filter_map(|index| self.rules.get(*index)).map(|rule| rule.id.clone()).collect()
+        rules
+            .iter()
+            .filter_map(|index| self.rules.get(*index))
+            .map(|rule| rule.id.clone())
+            .collect()
     }
 }
 
@@ -333,7 +358,9 @@ fn refused_always(effect: &Effect) -> Option<&'static str> {
         Action::Sql(SqlAction::Replication) => Some("replication is refused whatever policies say"),
         Action::Sql(SqlAction::Configure) => {
             let setting = effect.setting.as_deref()?;
-            PINNED_SETTINGS.contains(&setting).then_some("this setting decides how statements are read: it is fixed")
+            PINNED_SETTINGS
+                .contains(&setting)
+                .then_some("this setting decides how statements are read: it is fixed")
         }
         _ => None,
     }
@@ -353,7 +380,14 @@ fn report(verdict: &Verdict, grant: &Grant, effects: &[Effect]) {
     match verdict {
         Verdict::Allow { rules } => tracing::debug!(session, decision = "allow", ?rules, "decided"),
         Verdict::RequireApproval { rules, .. } => {
-            tracing::info!(session, principal = grant.identity().label(), connection = connection.name, decision = "approval", ?rules, "decided");
+            tracing::info!(
+                session,
+                principal = grant.identity().label(),
+                connection = connection.name,
+                decision = "approval",
+                ?rules,
+                "decided"
+            );
         }
         Verdict::Block {
             reason, rules, effect, ..

@@ -277,11 +277,30 @@ mod tests {
         let id = |resource: Resource| resource.id("db-prod");
         assert_eq!(id(Resource::Connection), "db-prod");
         assert_eq!(id(Resource::Schema("public".into())), "db-prod/public");
-        assert_eq!(id(Resource::Table("public".into(), "customers".into())), "db-prod/public.customers");
-        assert_eq!(id(Resource::Column("public".into(), "customers".into(), "email".into())), "db-prod/public.customers.email");
-        assert_eq!(id(Resource::Function("public".into(), "archive".into(), "customers".into())), "db-prod/public.archive(customers)");
-        assert_eq!(id(Resource::Table("public".into(), "My Table".into())), "db-prod/public.My Table");
-        assert_eq!(id(Resource::Table("a.b".into(), "c\"d".into())), r#"db-prod/"a.b"."c""d""#);
+        assert_eq!(
+            id(Resource::Table("public".into(), "customers".into())),
+            "db-prod/public.customers"
+        );
+        assert_eq!(
+            id(Resource::Column("public".into(), "customers".into(), "email".into())),
+            "db-prod/public.customers.email"
+        );
+        assert_eq!(
+            id(Resource::Function(
+                "public".into(),
+                "archive".into(),
+                "customers".into()
+            )),
+            "db-prod/public.archive(customers)"
+        );
+        assert_eq!(
+            id(Resource::Table("public".into(), "My Table".into())),
+            "db-prod/public.My Table"
+        );
+        assert_eq!(
+            id(Resource::Table("a.b".into(), "c\"d".into())),
+            r#"db-prod/"a.b"."c""d""#
+        );
     }
 
     fn name() -> impl Strategy<Value = Arc<str>> {

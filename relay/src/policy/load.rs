@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
 use miette::Diagnostic;
 
 use crate::config::{self, Problem, Source};
@@ -65,7 +65,9 @@ pub(super) fn sources(sources: &[Arc<Source>], default_ttl: Duration) -> Loaded 
     for source in sources {
         match too_deep(source.text()) {
             Some(at) => {
-                problems.push(Problem::error("this is nested too deeply, or too long an expression").at(source, at..at + 1));
+                problems.push(
+                    Problem::error("this is nested too deeply, or too long an expression").at(source, at..at + 1),
+                );
             }
             None => parse(source, &mut placed, &mut problems),
         }
@@ -88,7 +90,11 @@ pub(super) fn sources(sources: &[Arc<Source>], default_ttl: Duration) -> Loaded 
         if let (false, Some(first)) = (wanted.is_empty(), names.get(&wanted).copied()) {
             firsts.push((index, first));
         }
-        let name = if free { wanted } else { format!("{}:{line}:{index}", found.source.path().display()) };
+        let name = if free {
+            wanted
+        } else {
+            format!("{}:{line}:{index}", found.source.path().display())
+        };
         found.policy = found.policy.new_id(PolicyId::new(&name));
         names.insert(name, index);
         if let Err(error) = set.add(found.policy.clone()) {
@@ -106,7 +112,19 @@ pub(super) fn sources(sources: &[Arc<Source>], default_ttl: Duration) -> Loaded 
         problems.push(of_cedar(error, Problem::error, place(error.policy_id())));
     }
     for warning in result.validation_warnings() {
-        problems.push(of_cedar(warning, Problem::warning, place(warning.policy_id())));
+        let found = place(warning.policy_id());
+        // A permit that never matches opens nothing. A forbid that never matches was meant to close something.
+        let forbids = found.is_some_and(|found| found.policy.effect() == Effect::Forbid);
+        let impossible = matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+        problems.push(of_cedar(
+            warning,
+            if forbids && impossible {
+                Problem::error
+            } else {
+                Problem::warning
+            },
+            found,
+        ));
     }
     let mut rules = Vec::with_capacity(placed.len());
     for found in placed {
@@ -141,7 +159,12 @@ fn parse(source: &Arc<Source>, placed: &mut Vec<Placed>, problems: &mut Vec<Prob
         Ok(set) => set,
         Err(errors) => {
             for error in errors.iter() {
-                problems.push(labelled(error, Problem::error, source, &(0..source.text().len().min(1))));
+                problems.push(labelled(
+                    error,
+                    Problem::error,
+                    source,
+                    &(0..source.text().len().min(1)),
+                ));
             }
             return;
         }
@@ -169,18 +192,30 @@ fn parse(source: &Arc<Source>, placed: &mut Vec<Placed>, problems: &mut Vec<Prob
 fn doubled(again: &Placed, first: &Placed) -> Problem {
     let (line, _) = first.source.position(first.span.start);
     let id = again.policy.annotation("id").unwrap_or_default();
-    Problem::error(format!("`@id(\"{id}\")` also stands in {}:{line}", first.source.path().display()))
-        .at(&again.source, head(again.source.text(), &again.span))
-        .hint("decisions and recordings name a policy by its `@id`: give each its own")
+    Problem::error(format!(
+        "`@id(\"{id}\")` also stands in {}:{line}",
+        first.source.path().display()
+    ))
+    .at(&again.source, head(again.source.text(), &again.span))
+    .hint("decisions and recordings name a policy by its `@id`: give each its own")
 }
 
 /// An action that the rule names and that is asked on the spot, if it names no other.
 fn never_waits(rule: &Rule) -> Option<Action> {
-    let waits = SqlAction::ALL.iter().map(|sql| Action::Sql(*sql)).chain([Action::Connect]);
+    let waits = SqlAction::ALL
+        .iter()
+        .map(|sql| Action::Sql(*sql))
+        .chain([Action::Connect]);
     if waits.into_iter().any(|action| rule.meets_action(action)) {
         return None;
     }
-    let asked = [Action::Unmask, Action::Watch, Action::Kill, Action::Replay, Action::Export];
+    let asked = [
+        Action::Unmask,
+        Action::Watch,
+        Action::Kill,
+        Action::Replay,
+        Action::Export,
+    ];
     asked.into_iter().find(|action| rule.meets_action(*action))
 }
 
@@ -199,9 +234,17 @@ fn of_cedar(error: &dyn Diagnostic, make: fn(String) -> Problem, place: Option<&
 }
 
 /// Cedar's own words, at the place that it names, else at `otherwise`.
-fn labelled(error: &dyn Diagnostic, make: fn(String) -> Problem, source: &Arc<Source>, otherwise: &Range<usize>) -> Problem {
+fn labelled(
+    error: &dyn Diagnostic,
+    make: fn(String) -> Problem,
+    source: &Arc<Source>,
+    otherwise: &Range<usize>,
+) -> Problem {
     let label = error.labels().and_then(|mut labels| labels.next());
-    let span = label.as_ref().map_or_else(|| otherwise.clone(), |label| label.offset()..label.offset() + label.len());
+    let span = label.as_ref().map_or_else(
+        || otherwise.clone(),
+        |label| label.offset()..label.offset() + label.len(),
+    );
     let said = label.as_ref().and_then(|label| label.label()).map(str::to_owned);
     let mut problem = make(error.to_string()).at(source, span);
     let help = error.help().map(|help| help.to_string());
@@ -241,8 +284,10 @@ fn too_deep(text: &str) -> Option<usize> {
             b';' => of_one = 0,
             _ => {}
         }
-        if matches!(byte, b'(' | b'[' | b'{' | b'&' | b'|' | b'!' | b'-' | b'+' | b'*' | b'.' | b'<' | b'>' | b'=')
-            || (*byte == b'i' && bytes.get(at..at + 3) == Some(b"if "))
+        if matches!(
+            byte,
+            b'(' | b'[' | b'{' | b'&' | b'|' | b'!' | b'-' | b'+' | b'*' | b'.' | b'<' | b'>' | b'='
+        ) || (*byte == b'i' && bytes.get(at..at + 3) == Some(b"if "))
         {
             all += 1;
             of_one += 1;

@@ -59,7 +59,9 @@ pub struct Policies {
 
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policies").field("rules", &self.rules.len()).finish_non_exhaustive()
+        f.debug_struct("Policies")
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +87,11 @@ impl Policies {
             return Err(loaded.problems);
         }
         let rules = loaded.rules;
-        let by_id = rules.iter().enumerate().map(|(index, rule)| (rule.id.clone(), index)).collect();
+        let by_id = rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| (rule.id.clone(), index))
+            .collect();
         let actions: Vec<_> = actions().collect();
         let by_action = actions
             .iter()
@@ -169,7 +175,14 @@ impl Policies {
 
 /// Every action that is ever asked.
 fn actions() -> impl Iterator<Item = Action> {
-    let general = [Action::Connect, Action::Unmask, Action::Watch, Action::Kill, Action::Replay, Action::Export];
+    let general = [
+        Action::Connect,
+        Action::Unmask,
+        Action::Watch,
+        Action::Kill,
+        Action::Replay,
+        Action::Export,
+    ];
     SqlAction::ALL.iter().map(|sql| Action::Sql(*sql)).chain(general)
 }
 

@@ -50,11 +50,20 @@ fn error(message: impl Into<String>, hint: &str) -> Trouble {
 impl Rule {
     /// Reads a policy's annotations and scope; `Err` where one of the troubles is an error.
     pub(super) fn read(policy: Policy, default_ttl: Duration, troubles: &mut Vec<Trouble>) -> Option<Self> {
-        let before = troubles.iter().filter(|trouble| matches!(trouble, Trouble::Error(..))).count();
+        let before = troubles
+            .iter()
+            .filter(|trouble| matches!(trouble, Trouble::Error(..)))
+            .count();
         let permits = policy.effect() == Effect::Permit;
         let id = id(&policy, troubles);
         let message = message(&policy, troubles);
-        let requirement = requirement(&policy, permits, id.as_deref().unwrap_or_default(), default_ttl, troubles);
+        let requirement = requirement(
+            &policy,
+            permits,
+            id.as_deref().unwrap_or_default(),
+            default_ttl,
+            troubles,
+        );
         for (name, _) in policy.annotations() {
             if !ANNOTATIONS.contains(&name) {
                 let known = ANNOTATIONS.map(|known| format!("@{known}")).join(", ");
@@ -66,7 +75,10 @@ impl Rule {
             Ok(json) => (Attributes::read_by(&json), names_action(json.get("conditions"))),
             Err(_) => (Attributes::ALL, true),
         };
-        let after = troubles.iter().filter(|trouble| matches!(trouble, Trouble::Error(..))).count();
+        let after = troubles
+            .iter()
+            .filter(|trouble| matches!(trouble, Trouble::Error(..)))
+            .count();
         if after > before {
             return None;
         }
@@ -186,8 +198,15 @@ fn message(policy: &Policy, troubles: &mut Vec<Trouble>) -> Option<String> {
         troubles.push(error("`@message` is empty", "say what to do instead, or leave it out"));
         return None;
     }
-    if message.len() > MESSAGE_BYTES || message.chars().any(|character| character.is_control() && character != '\n') {
-        troubles.push(error("`@message` is longer than 1024 bytes, or has a control character", ""));
+    if message.len() > MESSAGE_BYTES
+        || message
+            .chars()
+            .any(|character| character.is_control() && character != '\n')
+    {
+        troubles.push(error(
+            "`@message` is longer than 1024 bytes, or has a control character",
+            "",
+        ));
         return None;
     }
     Some(message.to_owned())
@@ -205,7 +224,10 @@ fn requirement(
         for name in ["approvers", "approvals", "ttl"] {
             if named(name).is_some() {
                 let hint = "write a `permit` with `@approvers`: a matching `forbid` always blocks";
-                troubles.push(error(format!("`@{name}` stands on a `forbid`, which nobody can approve"), hint));
+                troubles.push(error(
+                    format!("`@{name}` stands on a `forbid`, which nobody can approve"),
+                    hint,
+                ));
             }
         }
         return None;
@@ -221,7 +243,9 @@ fn requirement(
     };
     let groups = approver_groups(approvers, troubles);
     let approvals = named("approvals").map_or(Some(1), |text| match text.parse::<u32>() {
-        Ok(count) if (1..=MOST_APPROVALS).contains(&count) && text.bytes().all(|byte| byte.is_ascii_digit()) => Some(count),
+        Ok(count) if (1..=MOST_APPROVALS).contains(&count) && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(count)
+        }
         _ => {
             let message = format!("`@approvals` must be a whole number from 1 to {MOST_APPROVALS}");
             troubles.push(error(message, "@approvals(\"2\"): two different people"));

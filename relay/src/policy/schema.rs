@@ -95,7 +95,10 @@ pub(super) fn lineage(resource: &Resource, connection: &str) -> Vec<Entity> {
     let mut entities = Vec::with_capacity(3);
     let mut current = resource.clone();
     while let Some(parent) = parent(&current) {
-        entities.push(entity(resource_uid(&current, connection), [resource_uid(&parent, connection)]));
+        entities.push(entity(
+            resource_uid(&current, connection),
+            [resource_uid(&parent, connection)],
+        ));
         current = parent;
     }
     entities
@@ -118,8 +121,14 @@ mod tests {
     use super::*;
     use crate::policy::effect::SqlAction;
 
-    const GENERAL: [Action; 6] =
-        [Action::Connect, Action::Unmask, Action::Watch, Action::Kill, Action::Replay, Action::Export];
+    const GENERAL: [Action; 6] = [
+        Action::Connect,
+        Action::Unmask,
+        Action::Watch,
+        Action::Kill,
+        Action::Replay,
+        Action::Export,
+    ];
 
     #[test]
     fn every_action_stands_in_the_schema_in_its_group() {
@@ -146,8 +155,15 @@ mod tests {
     fn all_type_names_are_valid_and_declared() {
         let types = &*TYPES;
         let all = [
-            &types.group, &types.user, &types.workload, &types.tag, &types.connection, &types.schema, &types.table,
-            &types.column, &types.function,
+            &types.group,
+            &types.user,
+            &types.workload,
+            &types.tag,
+            &types.connection,
+            &types.schema,
+            &types.table,
+            &types.column,
+            &types.function,
         ];
         for name in all {
             assert!(CEDAR_SCHEMA.entity_types().any(|declared| declared == name), "{name}");
@@ -157,9 +173,15 @@ mod tests {
     #[test]
     fn a_column_stands_in_its_table_schema_and_connection() {
         let column = Resource::Column("public".into(), "customers".into(), "email".into());
-        let names: Vec<_> = lineage(&column, "db").iter().map(|entity| entity.uid().to_string()).collect();
-        let expected =
-            [r#"Hoop::Column::"db/public.customers.email""#, r#"Hoop::Table::"db/public.customers""#, r#"Hoop::Schema::"db/public""#];
+        let names: Vec<_> = lineage(&column, "db")
+            .iter()
+            .map(|entity| entity.uid().to_string())
+            .collect();
+        let expected = [
+            r#"Hoop::Column::"db/public.customers.email""#,
+            r#"Hoop::Table::"db/public.customers""#,
+            r#"Hoop::Schema::"db/public""#,
+        ];
         assert_eq!(names, expected);
         assert!(lineage(&Resource::Connection, "db").is_empty());
     }

@@ -122,11 +122,18 @@ impl Kept {
 impl Subject {
     pub(super) fn new(who: Who<'_>, connection: &Connection) -> Self {
         let uid = schema::principal_uid(who.kind, who.label);
-        let group_uids: Vec<_> = who.groups.iter().map(|group| schema::uid(&TYPES.group, group)).collect();
+        let group_uids: Vec<_> = who
+            .groups
+            .iter()
+            .map(|group| schema::uid(&TYPES.group, group))
+            .collect();
         let tag_uids: Vec<_> = connection.tags.iter().map(|tag| schema::uid(&TYPES.tag, tag)).collect();
         let mut fixed = vec![
             schema::entity(uid.clone(), group_uids.iter().cloned()),
-            schema::entity(schema::uid(&TYPES.connection, &connection.name), tag_uids.iter().cloned()),
+            schema::entity(
+                schema::uid(&TYPES.connection, &connection.name),
+                tag_uids.iter().cloned(),
+            ),
         ];
         let mut leaves: Vec<_> = group_uids.iter().chain(&tag_uids).cloned().collect();
         leaves.sort();
@@ -210,7 +217,12 @@ impl Subject {
         if let Some(found) = self.kept().entities.get(&key) {
             return Ok(Arc::clone(found));
         }
-        let all = self.fixed.iter().chain(actions).cloned().chain(schema::lineage(resource, &self.connection));
+        let all = self
+            .fixed
+            .iter()
+            .chain(actions)
+            .cloned()
+            .chain(schema::lineage(resource, &self.connection));
         let entities = Arc::new(Entities::from_entities(all, None).map_err(Box::new)?);
         let bytes = entities.len() * ENTITY_BYTES;
         let mut kept = self.kept();
@@ -234,7 +246,8 @@ impl Subjects {
     pub(super) fn get(&self, who: Who<'_>, connection: &Connection) -> Arc<Subject> {
         let hash = self.hash(who, connection);
         let find = |map: &HashMap<u64, Vec<Arc<Subject>>>| {
-            map.get(&hash).and_then(|same| same.iter().find(|subject| subject.is(who, connection)).cloned())
+            map.get(&hash)
+                .and_then(|same| same.iter().find(|subject| subject.is(who, connection)).cloned())
         };
         if let Some(found) = find(&self.by_hash.read().unwrap_or_else(PoisonError::into_inner)) {
             return found;
@@ -253,7 +266,12 @@ impl Subjects {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.by_hash.read().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum()
+        self.by_hash
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .map(Vec::len)
+            .sum()
     }
 
     fn hash(&self, who: Who<'_>, connection: &Connection) -> u64 {

@@ -64,7 +64,16 @@ const SQL_CONDITIONS: &[&str] = &[
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
     let pick = |from: &'static [&'static str]| (0..from.len()).prop_map(move |index| from[index]);
-    let one = (any::<bool>(), pick(PRINCIPALS), pick(ACTIONS), pick(RESOURCES), pick(CONDITIONS), pick(SQL_CONDITIONS), any::<bool>(), any::<bool>());
+    let one = (
+        any::<bool>(),
+        pick(PRINCIPALS),
+        pick(ACTIONS),
+        pick(RESOURCES),
+        pick(CONDITIONS),
+        pick(SQL_CONDITIONS),
+        any::<bool>(),
+        any::<bool>(),
+    );
     let one = one.prop_map(|(permit, principal, action, resource, condition, sql, is_sql, asks)| {
         let effect = if permit { "permit" } else { "forbid" };
         // What only SQL's contexts have may be read only by a policy about SQL.
@@ -112,11 +121,26 @@ fn asked() -> impl Strategy<Value = Asked> {
     let groups = proptest::sample::subsequence(vec!["g", "h", "i"], 0..=3);
     let tags = proptest::sample::subsequence(vec!["env:a", "env:b"], 0..=2);
     let who = (any::<bool>(), any::<bool>(), groups);
-    let facts = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), proptest::option::of(-9_i64..9));
-    let rest = (proptest::option::of(prop_oneof![Just("INC-1"), Just("x")]), 0_u64..24, any::<bool>(), any::<bool>());
+    let facts = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        proptest::option::of(-9_i64..9),
+    );
+    let rest = (
+        proptest::option::of(prop_oneof![Just("INC-1"), Just("x")]),
+        0_u64..24,
+        any::<bool>(),
+        any::<bool>(),
+    );
     (who, tags, action, resource(), facts, rest).prop_map(|(who, tags, action, resource, facts, rest)| Asked {
         who: Principal {
-            kind: if who.0 { hoop_shared::api::PrincipalKind::User } else { hoop_shared::api::PrincipalKind::Workload },
+            kind: if who.0 {
+                hoop_shared::api::PrincipalKind::User
+            } else {
+                hoop_shared::api::PrincipalKind::Workload
+            },
             label: if who.1 { "ana" } else { "bo" }.to_owned(),
             groups: who.2.into_iter().map(str::to_owned).collect(),
         },
@@ -147,13 +171,28 @@ struct Plain {
 }
 
 impl Plain {
-    fn answer(&self, asked: &Asked, connection: &Connection, action: Action, resource: &Resource, values: &Values) -> Answer {
+    fn answer(
+        &self,
+        asked: &Asked,
+        connection: &Connection,
+        action: Action,
+        resource: &Resource,
+        values: &Values,
+    ) -> Answer {
         let principal = schema::principal_uid(asked.who.kind, &asked.who.label);
-        let groups: Vec<_> = asked.who.groups.iter().map(|group| schema::uid(&TYPES.group, group)).collect();
+        let groups: Vec<_> = asked
+            .who
+            .groups
+            .iter()
+            .map(|group| schema::uid(&TYPES.group, group))
+            .collect();
         let tags: Vec<_> = connection.tags.iter().map(|tag| schema::uid(&TYPES.tag, tag)).collect();
         let mut entities: Vec<Entity> = CEDAR_ACTIONS.iter().cloned().collect();
         entities.push(schema::entity(principal.clone(), groups.iter().cloned()));
-        entities.push(schema::entity(schema::uid(&TYPES.connection, &connection.name), tags.iter().cloned()));
+        entities.push(schema::entity(
+            schema::uid(&TYPES.connection, &connection.name),
+            tags.iter().cloned(),
+        ));
         entities.extend(groups.into_iter().chain(tags).map(|leaf| schema::entity(leaf, [])));
         entities.extend(schema::lineage(resource, &connection.name));
         let entities = Entities::from_entities(entities, Some(&schema::CEDAR_SCHEMA)).unwrap();
@@ -163,7 +202,11 @@ impl Plain {
         let resource = schema::resource_uid(resource, &connection.name);
         let request = Request::new(principal, uid, resource, context, Some(&schema::CEDAR_SCHEMA)).unwrap();
         let response = Authorizer::new().is_authorized(&request, &self.set, &entities);
-        let mut rules: Vec<usize> = response.diagnostics().reason().map(|id| id.to_string().parse().unwrap()).collect();
+        let mut rules: Vec<usize> = response
+            .diagnostics()
+            .reason()
+            .map(|id| id.to_string().parse().unwrap())
+            .collect();
         rules.sort_unstable();
         if response.diagnostics().errors().next().is_some() {
             return Answer::Refused(Reason::PolicyError, Vec::new());
@@ -171,14 +214,22 @@ impl Plain {
         match (response.decision(), rules.is_empty()) {
             (cedar_policy::Decision::Deny, true) => Answer::Refused(Reason::NotPermitted, rules),
             (cedar_policy::Decision::Deny, false) => Answer::Refused(Reason::Forbidden, rules),
-            (cedar_policy::Decision::Allow, _) if rules.iter().any(|rule| self.asks.contains(&rule.to_string())) => Answer::Waits(rules),
+            (cedar_policy::Decision::Allow, _) if rules.iter().any(|rule| self.asks.contains(&rule.to_string())) => {
+                Answer::Waits(rules)
+            }
             (cedar_policy::Decision::Allow, _) => Answer::Permitted(rules),
         }
     }
 }
 
-static CEDAR_ACTIONS: std::sync::LazyLock<Vec<Entity>> =
-    std::sync::LazyLock::new(|| schema::CEDAR_SCHEMA.action_entities().unwrap().iter().cloned().collect());
+static CEDAR_ACTIONS: std::sync::LazyLock<Vec<Entity>> = std::sync::LazyLock::new(|| {
+    schema::CEDAR_SCHEMA
+        .action_entities()
+        .unwrap()
+        .iter()
+        .cloned()
+        .collect()
+});
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]

@@ -51,16 +51,49 @@ fn what_stays_under_the_limits_is_evaluated_or_refused_on_a_small_stack() {
 
 #[test]
 fn odd_names_are_only_names() {
-    let policies = policies(r#"@id("a") permit (principal == Hoop::User::"ana", action, resource in Hoop::Table::"db-prod/public.t");"#);
+    let policies = policies(
+        r#"@id("a") permit (principal == Hoop::User::"ana", action, resource in Hoop::Table::"db-prod/public.t");"#,
+    );
     let long = "x".repeat(1 << 20);
-    let odd = ["", "\0", "\"", "ana\" ", "ana\\\"", "\u{202e}ana", "Hoop::User::\"ana\"", long.as_str()];
+    let odd = [
+        "",
+        "\0",
+        "\"",
+        "ana\" ",
+        "ana\\\"",
+        "\u{202e}ana",
+        "Hoop::User::\"ana\"",
+        long.as_str(),
+    ];
     for label in odd {
         let who = Principal::user(label, ["", "\"", "x\0"]);
-        assert_eq!(policies.judge(&who, &prod(), &[on(SqlAction::Select, "t")], &Facts::default(), &around()).as_str(), "block");
+        assert_eq!(
+            policies
+                .judge(
+                    &who,
+                    &prod(),
+                    &[on(SqlAction::Select, "t")],
+                    &Facts::default(),
+                    &around()
+                )
+                .as_str(),
+            "block"
+        );
     }
     let ana = Principal::user("ana", [""; 0]);
     for name in odd {
-        assert_eq!(policies.judge(&ana, &prod(), &[on(SqlAction::Select, name)], &Facts::default(), &around()).as_str(), "block");
+        assert_eq!(
+            policies
+                .judge(
+                    &ana,
+                    &prod(),
+                    &[on(SqlAction::Select, name)],
+                    &Facts::default(),
+                    &around()
+                )
+                .as_str(),
+            "block"
+        );
     }
     // A table whose name spells out a column of another, or a schema with a dot in it.
     let spelled = [
@@ -71,7 +104,13 @@ fn odd_names_are_only_names() {
     ];
     for resource in spelled {
         let effect = [Effect::new(SqlAction::Select, resource)];
-        assert_eq!(policies.judge(&ana, &prod(), &effect, &Facts::default(), &around()).as_str(), "block", "{effect:?}");
+        assert_eq!(
+            policies
+                .judge(&ana, &prod(), &effect, &Facts::default(), &around())
+                .as_str(),
+            "block",
+            "{effect:?}"
+        );
     }
 }
 
@@ -94,7 +133,13 @@ fn kept_answers_stay_small_whatever_is_asked() {
             reason: Some(&reason),
             ..around()
         };
-        let verdict = policies.judge(&agent(), &prod(), &[on(SqlAction::Select, "t")], &Facts::default(), &around);
+        let verdict = policies.judge(
+            &agent(),
+            &prod(),
+            &[on(SqlAction::Select, "t")],
+            &Facts::default(),
+            &around,
+        );
         assert_eq!(verdict.as_str(), "allow");
     }
     for number in 0..600 {

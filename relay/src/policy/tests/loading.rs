@@ -12,7 +12,13 @@ fn problems(text: &str) -> Vec<Problem> {
 fn lines(text: &str) -> Vec<(Severity, usize, String)> {
     let mut lines: Vec<_> = problems(text)
         .iter()
-        .map(|problem| (problem.severity(), problem.position().unwrap().0, problem.message().to_owned()))
+        .map(|problem| {
+            (
+                problem.severity(),
+                problem.position().unwrap().0,
+                problem.message().to_owned(),
+            )
+        })
         .collect();
     lines.sort_by_key(|(_, line, _)| *line);
     lines
@@ -20,7 +26,9 @@ fn lines(text: &str) -> Vec<(Severity, usize, String)> {
 
 fn one_error(text: &str, word: &str) {
     let found = lines(text);
-    let [(Severity::Error, _, message)] = found.as_slice() else { panic!("not one error for {text}: {found:?}") };
+    let [(Severity::Error, _, message)] = found.as_slice() else {
+        panic!("not one error for {text}: {found:?}")
+    };
     assert!(message.contains(word), "{message}");
     assert!(parse(text).is_err());
 }
@@ -44,7 +52,13 @@ fn an_id_may_not_stand_in_two_files() {
     let sources = [Source::new("one.cedar", text), Source::new("two.cedar", text)];
     let problems = Policies::parse(&sources, TTL).unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert!(problems[0].to_string().starts_with("two.cedar:1:1: error: `@id(\"a\")` also stands in one.cedar:1"), "{}", problems[0]);
+    assert!(
+        problems[0]
+            .to_string()
+            .starts_with("two.cedar:1:1: error: `@id(\"a\")` also stands in one.cedar:1"),
+        "{}",
+        problems[0]
+    );
 }
 
 #[test]
@@ -55,7 +69,10 @@ fn annotations_that_ask_for_people_are_checked() {
     }
     one_error(&permit("@approvers"), "no usable value");
     for approvals in ["0", "-1", "1.5", "one", "", "+1", "101", "99999999999999999999"] {
-        one_error(&permit(&format!("@approvers(\"dba\") @approvals(\"{approvals}\")")), "`@approvals` must be");
+        one_error(
+            &permit(&format!("@approvers(\"dba\") @approvals(\"{approvals}\")")),
+            "`@approvals` must be",
+        );
     }
     for ttl in ["", "15", "fifteen", "-1m", "0s", "500ms", "31d", "99999999999999999d"] {
         one_error(&permit(&format!("@approvers(\"dba\") @ttl(\"{ttl}\")")), "`@ttl`");
@@ -63,13 +80,21 @@ fn annotations_that_ask_for_people_are_checked() {
     one_error(&permit("@approvals(\"2\")"), "without `@approvers`");
     one_error(&permit("@ttl(\"1h\")"), "without `@approvers`");
     one_error(&permit("@message(\"\")"), "`@message` is empty");
-    assert!(parse(&permit("@approvers(\"dba , on call\") @approvals(\"2\") @ttl(\"1h30m\")")).is_ok());
+    assert!(
+        parse(&permit(
+            "@approvers(\"dba , on call\") @approvals(\"2\") @ttl(\"1h30m\")"
+        ))
+        .is_ok()
+    );
 }
 
 #[test]
 fn nobody_can_approve_a_forbid() {
     for annotation in ["@approvers(\"dba\")", "@approvals(\"1\")", "@ttl(\"1h\")"] {
-        one_error(&format!("@id(\"a\") {annotation} forbid (principal, action, resource);"), "which nobody can approve");
+        one_error(
+            &format!("@id(\"a\") {annotation} forbid (principal, action, resource);"),
+            "which nobody can approve",
+        );
     }
 }
 
@@ -77,7 +102,10 @@ fn nobody_can_approve_a_forbid() {
 fn an_unknown_annotation_is_a_warning() {
     let text = "@id(\"a\")\n@aprovers(\"dba\")\npermit (principal, action, resource);";
     let found = lines(text);
-    assert!(matches!(found.as_slice(), [(Severity::Warning, 1, message)] if message.contains("@aprovers")), "{found:?}");
+    assert!(
+        matches!(found.as_slice(), [(Severity::Warning, 1, message)] if message.contains("@aprovers")),
+        "{found:?}"
+    );
     assert!(parse(text).is_ok());
 }
 
@@ -88,7 +116,7 @@ fn what_the_schema_does_not_know_is_an_error_at_its_place() {
         (scope("principal in Hoop::Grup::\"x\", action, resource"), "Grup"),
         (scope("principal in Group::\"x\", action, resource"), "Group"),
         (scope("principal, action == Hoop::Action::\"sql:selekt\", resource"), "sql:selekt"),
-        (scope("principal, action, resource == Hoop::User::\"x\""), ""),
+        ("// a note\n@id(\"a\") forbid (principal, action, resource == Hoop::User::\"x\");".to_owned(), "impossible"),
         ("@id(\"a\")\npermit (principal, action, resource) when { context.unbound };".to_owned(), "unbound"),
         ("@id(\"a\")\npermit (principal, action == Hoop::Action::\"sql:delete\", resource) when { context.reason == \"x\" };".to_owned(), "reason"),
         ("@id(\"a\")\npermit (principal, action, resource) when { context.hour == \"x\" };".to_owned(), ""),
@@ -97,6 +125,12 @@ fn what_the_schema_does_not_know_is_an_error_at_its_place() {
         assert!(!found.is_empty(), "{text}");
         assert!(found.iter().any(|(_, line, message)| *line == 2 && message.contains(word)), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn a_permit_that_never_matches_is_only_a_warning() {
+    let found = lines("@id(\"a\") permit (principal, action, resource) when { false };");
+    assert!(matches!(found.as_slice(), [(Severity::Warning, 1, _)]), "{found:?}");
 }
 
 #[test]
@@ -115,20 +149,33 @@ fn every_problem_of_every_policy_is_reported_at_once() {
 
 #[test]
 fn a_grammar_error_is_told_where_it_is() {
-    let found = lines("@id(\"a\")\npermit (principal, action, resource)\nwhen { context.unbounded }\n@id(\"b\") permit (");
+    let found =
+        lines("@id(\"a\")\npermit (principal, action, resource)\nwhen { context.unbounded }\n@id(\"b\") permit (");
     assert!(!found.is_empty());
-    assert!(found.iter().all(|(severity, line, _)| *severity == Severity::Error && *line == 4), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|(severity, line, _)| *severity == Severity::Error && *line == 4),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_template_is_refused() {
-    one_error("@id(\"a\") permit (principal == ?principal, action, resource);", "?principal");
+    one_error(
+        "@id(\"a\") permit (principal == ?principal, action, resource);",
+        "?principal",
+    );
 }
 
 #[test]
 fn an_approval_that_can_never_be_given_is_a_warning() {
-    let found = lines("@id(\"a\") @approvers(\"dba\") permit (principal, action == Hoop::Action::\"unmask\", resource);");
-    assert!(matches!(found.as_slice(), [(Severity::Warning, _, message)] if message.contains("`unmask`")), "{found:?}");
+    let found =
+        lines("@id(\"a\") @approvers(\"dba\") permit (principal, action == Hoop::Action::\"unmask\", resource);");
+    assert!(
+        matches!(found.as_slice(), [(Severity::Warning, _, message)] if message.contains("`unmask`")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -149,12 +196,17 @@ fn policies_of_all_protocols_are_valid() {
 fn each_action_has_the_attributes_of_its_kind() {
     for (action, condition) in [
         ("sql:call", "context.call_kind == \"trigger\""),
-        ("sql:set", "context.setting == \"work_mem\" && context has value && context.value == \"4MB\""),
+        (
+            "sql:set",
+            "context.setting == \"work_mem\" && context has value && context.value == \"4MB\"",
+        ),
         ("sql:configure", "context.setting like \"log_*\""),
         ("sql:update", "context.by_key && !context.unbounded"),
         ("connect", "context has reason && context.reason like \"INC-*\""),
     ] {
-        let text = format!("@id(\"a\") permit (principal, action == Hoop::Action::\"{action}\", resource) when {{ {condition} }};");
+        let text = format!(
+            "@id(\"a\") permit (principal, action == Hoop::Action::\"{action}\", resource) when {{ {condition} }};"
+        );
         assert_eq!(lines(&text), [], "{text}");
     }
 }
@@ -183,7 +235,13 @@ fn files_are_read_from_disk_with_their_own_checks() {
     let missing = directory.path().join("missing.cedar");
     let problems = load(vec![good, open, broken, long, missing, directory.path().to_owned()]).unwrap_err();
     let text = crate::config::render(&problems, false);
-    for word in ["may be written by everybody", "not UTF-8", "longer than 1MiB", "missing.cedar", "not a regular file"] {
+    for word in [
+        "may be written by everybody",
+        "not UTF-8",
+        "longer than 1MiB",
+        "missing.cedar",
+        "not a regular file",
+    ] {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     assert_eq!(problems.len(), 5);

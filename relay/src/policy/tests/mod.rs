@@ -7,7 +7,7 @@ mod strictness;
 mod views;
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use hoop_shared::protocol::Protocol;
 
@@ -15,12 +15,6 @@ use super::*;
 use crate::config::{Connection, PostgresTarget, Target, TlsMode};
 
 const TTL: Duration = Duration::from_secs(900);
-
-/// Noon.
-const NOON: SystemTime = match UNIX_EPOCH.checked_add(Duration::from_secs(12 * 3600)) {
-    Some(noon) => noon,
-    None => UNIX_EPOCH,
-};
 
 fn connection(name: &str, tags: &[&str]) -> Arc<Connection> {
     Arc::new(Connection {
@@ -62,7 +56,8 @@ fn around() -> Circumstances<'static> {
     Circumstances {
         reason: None,
         source: IpAddr::from([10, 0, 0, 1]),
-        now: NOON,
+        // Noon.
+        now: UNIX_EPOCH + Duration::from_secs(12 * 3600),
     }
 }
 

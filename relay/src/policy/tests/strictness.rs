@@ -28,7 +28,10 @@ fn blocked(verdict: &Verdict) -> (Reason, Vec<String>, Option<usize>) {
 #[test]
 fn the_documented_example_does_what_it_says() {
     let policies = policies(EXAMPLE);
-    assert_eq!(judge(&policies, &[on(SqlAction::Select, "t")]).rules(), ["agents-read-prod"]);
+    assert_eq!(
+        judge(&policies, &[on(SqlAction::Select, "t")]).rules(),
+        ["agents-read-prod"]
+    );
     let Verdict::RequireApproval { rules, requirements } = judge(&policies, &[on(SqlAction::Delete, "t")]) else {
         panic!("a delete passes")
     };
@@ -44,10 +47,15 @@ fn the_documented_example_does_what_it_says() {
         unbounded: true,
         ..on(SqlAction::Delete, "t")
     };
-    let Verdict::Block { rules, message, .. } = judge(&policies, &[unbounded]) else { panic!("not blocked") };
+    let Verdict::Block { rules, message, .. } = judge(&policies, &[unbounded]) else {
+        panic!("not blocked")
+    };
     assert_eq!(rules, ["no-unbounded-writes"]);
     assert_eq!(message.as_deref(), Some("add a WHERE clause that limits the rows"));
-    assert_eq!(blocked(&judge(&policies, &[on(SqlAction::Drop, "t")])).0, Reason::NotPermitted);
+    assert_eq!(
+        blocked(&judge(&policies, &[on(SqlAction::Drop, "t")])).0,
+        Reason::NotPermitted
+    );
 }
 
 #[test]
@@ -65,7 +73,9 @@ fn nothing_is_permitted_without_a_policy() {
 fn another_principal_or_connection_is_not_meant() {
     let policies = policies(EXAMPLE);
     let select = [on(SqlAction::Select, "t")];
-    let ask = |who: &Principal, connection: &Connection| policies.judge(who, connection, &select, &Facts::default(), &around());
+    let ask = |who: &Principal, connection: &Connection| {
+        policies.judge(who, connection, &select, &Facts::default(), &around())
+    };
     assert_eq!(ask(&agent(), &prod()).as_str(), "allow");
     assert_eq!(ask(&Principal::user("agent", ["agentss"]), &prod()).as_str(), "block");
     assert_eq!(ask(&Principal::user("agents", [""; 0]), &prod()).as_str(), "block");
@@ -76,18 +86,33 @@ fn another_principal_or_connection_is_not_meant() {
 
 #[test]
 fn a_user_and_a_workload_of_one_name_are_two() {
-    let policies = policies(r#"@id("a") permit (principal == Hoop::User::"x", action in Hoop::Action::"sql:read", resource);"#);
+    let policies =
+        policies(r#"@id("a") permit (principal == Hoop::User::"x", action in Hoop::Action::"sql:read", resource);"#);
     let select = [on(SqlAction::Select, "t")];
     let mut who = Principal::user("x", [""; 0]);
-    assert_eq!(policies.judge(&who, &prod(), &select, &Facts::default(), &around()).as_str(), "allow");
+    assert_eq!(
+        policies
+            .judge(&who, &prod(), &select, &Facts::default(), &around())
+            .as_str(),
+        "allow"
+    );
     who.kind = hoop_shared::api::PrincipalKind::Workload;
-    assert_eq!(policies.judge(&who, &prod(), &select, &Facts::default(), &around()).as_str(), "block");
+    assert_eq!(
+        policies
+            .judge(&who, &prod(), &select, &Facts::default(), &around())
+            .as_str(),
+        "block"
+    );
 }
 
 #[test]
 fn the_strictest_answer_of_all_effects_holds_in_every_order() {
     let policies = policies(EXAMPLE);
-    let (read, write, drop) = (on(SqlAction::Select, "t"), on(SqlAction::Insert, "t"), on(SqlAction::Drop, "t"));
+    let (read, write, drop) = (
+        on(SqlAction::Select, "t"),
+        on(SqlAction::Insert, "t"),
+        on(SqlAction::Drop, "t"),
+    );
     let cases: [(&[&Effect], &str); 7] = [
         (&[&read], "allow"),
         (&[&read, &read], "allow"),
@@ -111,9 +136,19 @@ fn of_several_blocks_that_of_a_forbid_is_named() {
         ..on(SqlAction::Update, "t")
     };
     let effects = [on(SqlAction::Drop, "t"), unbounded, on(SqlAction::Create, "t")];
-    assert_eq!(blocked(&judge(&policies, &effects)), (Reason::Forbidden, vec!["no-unbounded-writes".to_owned()], Some(1)));
-    let effects = [on(SqlAction::Select, "t"), on(SqlAction::Drop, "t"), on(SqlAction::Create, "t")];
-    assert_eq!(blocked(&judge(&policies, &effects)), (Reason::NotPermitted, vec![], Some(1)));
+    assert_eq!(
+        blocked(&judge(&policies, &effects)),
+        (Reason::Forbidden, vec!["no-unbounded-writes".to_owned()], Some(1))
+    );
+    let effects = [
+        on(SqlAction::Select, "t"),
+        on(SqlAction::Drop, "t"),
+        on(SqlAction::Create, "t"),
+    ];
+    assert_eq!(
+        blocked(&judge(&policies, &effects)),
+        (Reason::NotPermitted, vec![], Some(1))
+    );
 }
 
 #[test]
@@ -142,10 +177,25 @@ fn every_matching_rule_that_asks_for_people_is_a_requirement_once() {
         @id("c") @approvers("nobody") permit (principal, action, resource in Hoop::Table::"db-prod/public.other");
         "#,
     );
-    let effects = [on(SqlAction::Delete, "t"), on(SqlAction::Insert, "t"), on(SqlAction::Delete, "u")];
-    let Verdict::RequireApproval { requirements, .. } = judge(&policies, &effects) else { panic!("not held") };
-    let shown: Vec<_> = requirements.iter().map(|r| (r.rule.as_str(), r.approvers.join(","), r.approvals, r.ttl.as_secs())).collect();
-    assert_eq!(shown, [("b", "dba,oncall".to_owned(), 1, 3600), ("a", "owners".to_owned(), 2, 900)]);
+    let effects = [
+        on(SqlAction::Delete, "t"),
+        on(SqlAction::Insert, "t"),
+        on(SqlAction::Delete, "u"),
+    ];
+    let Verdict::RequireApproval { requirements, .. } = judge(&policies, &effects) else {
+        panic!("not held")
+    };
+    let shown: Vec<_> = requirements
+        .iter()
+        .map(|r| (r.rule.as_str(), r.approvers.join(","), r.approvals, r.ttl.as_secs()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("b", "dba,oncall".to_owned(), 1, 3600),
+            ("a", "owners".to_owned(), 2, 900)
+        ]
+    );
 }
 
 #[test]
@@ -157,7 +207,10 @@ fn forbid_wins_over_every_permit_and_approval() {
         @id("never") forbid (principal, action == Hoop::Action::"sql:drop", resource);
         "#,
     );
-    assert_eq!(blocked(&judge(&policies, &[on(SqlAction::Drop, "t")])), (Reason::Forbidden, vec!["never".to_owned()], Some(0)));
+    assert_eq!(
+        blocked(&judge(&policies, &[on(SqlAction::Drop, "t")])),
+        (Reason::Forbidden, vec!["never".to_owned()], Some(0))
+    );
 }
 
 #[test]
@@ -178,7 +231,10 @@ fn a_policy_that_does_not_evaluate_blocks_even_where_a_permit_matches() {
     assert_eq!(ask(None).as_str(), "allow");
     assert_eq!(ask(Some(1)).as_str(), "allow");
     assert_eq!(blocked(&ask(Some(26))).0, Reason::Forbidden);
-    assert_eq!(blocked(&ask(Some(i64::MAX))), (Reason::PolicyError, vec!["sum".to_owned()], Some(0)));
+    assert_eq!(
+        blocked(&ask(Some(i64::MAX))),
+        (Reason::PolicyError, vec!["sum".to_owned()], Some(0))
+    );
 }
 
 #[test]
@@ -196,18 +252,33 @@ fn what_drivers_do_comes_with_connect_unless_a_forbid_matches() {
     assert_eq!(judge(&policies, &[]).as_str(), "allow");
     assert_eq!(judge(&policies, &[on(SqlAction::Prepare, "t")]).rules(), ["no-prepare"]);
     assert_eq!(judge(&policies, &[on(SqlAction::Cursor, "t")]).as_str(), "approval");
-    for action in [SqlAction::Select, SqlAction::Show, SqlAction::Listen, SqlAction::Configure, SqlAction::Unknown] {
+    for action in [
+        SqlAction::Select,
+        SqlAction::Show,
+        SqlAction::Listen,
+        SqlAction::Configure,
+        SqlAction::Unknown,
+    ] {
         assert_eq!(judge(&policies, &[on(action, "t")]).as_str(), "block", "{action:?}");
     }
     let elsewhere = connection("db-test", &[]);
     let begin = [Effect::new(SqlAction::Transaction, Resource::Connection)];
-    assert_eq!(policies.judge(&agent(), &elsewhere, &begin, &Facts::default(), &around()).as_str(), "block");
+    assert_eq!(
+        policies
+            .judge(&agent(), &elsewhere, &begin, &Facts::default(), &around())
+            .as_str(),
+        "block"
+    );
 }
 
 #[test]
 fn a_session_that_people_approved_has_what_comes_with_connect() {
-    let policies = policies(r#"@id("c") @approvers("dba") permit (principal, action == Hoop::Action::"connect", resource);"#);
-    assert_eq!(policies.judge_connect(&agent(), &prod(), &around()).as_str(), "approval");
+    let policies =
+        policies(r#"@id("c") @approvers("dba") permit (principal, action == Hoop::Action::"connect", resource);"#);
+    assert_eq!(
+        policies.judge_connect(&agent(), &prod(), &around()).as_str(),
+        "approval"
+    );
     assert_eq!(judge(&policies, &[on(SqlAction::Transaction, "t")]).as_str(), "allow");
 }
 
@@ -219,10 +290,22 @@ fn replication_and_pinned_settings_are_refused_whatever_policies_say() {
         setting: Some(setting.into()),
         ..Effect::new(action, Resource::Connection)
     };
-    assert_eq!(judge(&policies, &[set(SqlAction::Configure, "standard_conforming_strings")]).as_str(), "block");
-    assert_eq!(judge(&policies, &[set(SqlAction::Configure, "client_encoding")]).as_str(), "block");
-    assert_eq!(judge(&policies, &[set(SqlAction::Configure, "work_mem")]).as_str(), "allow");
-    assert_eq!(judge(&policies, &[set(SqlAction::Set, "client_encoding")]).as_str(), "allow");
+    assert_eq!(
+        judge(&policies, &[set(SqlAction::Configure, "standard_conforming_strings")]).as_str(),
+        "block"
+    );
+    assert_eq!(
+        judge(&policies, &[set(SqlAction::Configure, "client_encoding")]).as_str(),
+        "block"
+    );
+    assert_eq!(
+        judge(&policies, &[set(SqlAction::Configure, "work_mem")]).as_str(),
+        "allow"
+    );
+    assert_eq!(
+        judge(&policies, &[set(SqlAction::Set, "client_encoding")]).as_str(),
+        "allow"
+    );
 }
 
 #[test]
@@ -244,15 +327,35 @@ fn each_resource_stands_in_what_contains_it() {
     assert_eq!(ask(SqlAction::Select, table("u")), ["table"]);
     assert_eq!(ask(SqlAction::Select, column("sales", "t", "a")), ["schema"]);
     assert_eq!(ask(SqlAction::Create, Resource::Schema("sales".into())), ["schema"]);
-    assert_eq!(ask(SqlAction::Call, Resource::Function("sales".into(), "g".into(), "".into())), ["schema"]);
-    assert_eq!(ask(SqlAction::Call, Resource::Function("public".into(), "f".into(), "integer".into())), ["function"]);
-    assert_eq!(ask(SqlAction::Call, Resource::Function("public".into(), "f".into(), "text".into())), [""; 0]);
+    assert_eq!(
+        ask(
+            SqlAction::Call,
+            Resource::Function("sales".into(), "g".into(), "".into())
+        ),
+        ["schema"]
+    );
+    assert_eq!(
+        ask(
+            SqlAction::Call,
+            Resource::Function("public".into(), "f".into(), "integer".into())
+        ),
+        ["function"]
+    );
+    assert_eq!(
+        ask(
+            SqlAction::Call,
+            Resource::Function("public".into(), "f".into(), "text".into())
+        ),
+        [""; 0]
+    );
 }
 
 #[test]
 fn the_context_is_what_the_effect_and_the_circumstances_say() {
     let permit = |condition: &str| {
-        policies(&format!(r#"@id("p") permit (principal, action, resource) when {{ {condition} }};"#))
+        policies(&format!(
+            r#"@id("p") permit (principal, action, resource) when {{ {condition} }};"#
+        ))
     };
     let effect = Effect {
         by_key: true,
@@ -273,7 +376,9 @@ fn the_context_is_what_the_effect_and_the_circumstances_say() {
         let text = format!(
             r#"@id("p") permit (principal, action == Hoop::Action::"sql:update", resource) when {{ {condition} }};"#
         );
-        policies(&text).judge(&agent(), &prod(), std::slice::from_ref(&effect), &facts, &around).as_str()
+        policies(&text)
+            .judge(&agent(), &prod(), std::slice::from_ref(&effect), &facts, &around)
+            .as_str()
     };
     for condition in [
         r#"context.statement like "UPDATE *""#,
@@ -290,5 +395,8 @@ fn the_context_is_what_the_effect_and_the_circumstances_say() {
         assert_eq!(ask(&format!("!({condition})")), "block", "{condition}");
     }
     // A condition on the circumstances alone goes for every action.
-    assert_eq!(judge(&permit("context.hour == 12"), &[on(SqlAction::Drop, "t")]).as_str(), "allow");
+    assert_eq!(
+        judge(&permit("context.hour == 12"), &[on(SqlAction::Drop, "t")]).as_str(),
+        "allow"
+    );
 }

@@ -50,16 +50,22 @@ fn grant() -> Grant {
 #[test]
 fn an_allowed_operation_comes_back_only_in_its_own_session_and_once() {
     let (policies, grant) = (policies(POLICIES), grant());
-    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else { panic!("not allowed") };
+    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else {
+        panic!("not allowed")
+    };
     assert_eq!(permit.rules(), ["read"]);
     assert!(permit.spend(&SessionId::random().unwrap()).is_none());
-    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else { panic!("not allowed") };
+    let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else {
+        panic!("not allowed")
+    };
     assert!(permit.spend(grant.session()).is_some());
 }
 
 #[test]
 fn a_blocked_operation_says_which_rule_and_what_to_do() {
-    let Decision::Block(blocked) = policies(POLICIES).decide(&grant(), operation(SqlAction::Drop)) else { panic!("not blocked") };
+    let Decision::Block(blocked) = policies(POLICIES).decide(&grant(), operation(SqlAction::Drop)) else {
+        panic!("not blocked")
+    };
     assert_eq!(blocked.rules, ["no-drop"]);
     assert_eq!(blocked.message.as_deref(), Some("ask for a window"));
     assert_eq!((blocked.reason, blocked.effect), (Reason::Forbidden, Some(0)));
@@ -79,12 +85,16 @@ fn an_admission_is_for_its_login_and_connection_only() {
     let policies = policies(POLICIES);
     let identity = Identity::sample("agent", PrincipalKind::User, &["agents"]);
     let source = IpAddr::from([127, 0, 0, 1]);
-    let ConnectDecision::Allow(admission) = policies.connect(&identity, &prod(), None, source) else { panic!("not allowed") };
+    let ConnectDecision::Allow(admission) = policies.connect(&identity, &prod(), None, source) else {
+        panic!("not allowed")
+    };
     assert!(admission.covers(identity.login(), "db-prod"));
     assert!(!admission.covers(identity.login(), "db-test"));
     assert!(!admission.covers("another", "db-prod"));
     let stranger = Identity::sample("x", PrincipalKind::User, &[]);
-    let ConnectDecision::Block(blocked) = policies.connect(&stranger, &prod(), None, source) else { panic!("not blocked") };
+    let ConnectDecision::Block(blocked) = policies.connect(&stranger, &prod(), None, source) else {
+        panic!("not blocked")
+    };
     assert_eq!((blocked.reason, blocked.rules), (Reason::NotPermitted, vec![]));
 }
 
@@ -93,7 +103,10 @@ fn a_value_is_shown_only_where_a_plain_permit_says_so() {
     let (policies, grant) = (policies(POLICIES), grant());
     let column = |name: &str| Resource::Column("public".into(), "customers".into(), name.into());
     assert!(policies.permits(&grant, Action::Unmask, &column("email")));
-    assert!(!policies.permits(&grant, Action::Unmask, &column("ssn")), "an approval that nobody gave");
+    assert!(
+        !policies.permits(&grant, Action::Unmask, &column("ssn")),
+        "an approval that nobody gave"
+    );
     assert!(!policies.permits(&grant, Action::Unmask, &column("name")));
     assert!(!policies.permits(&grant, Action::Replay, &Resource::Connection));
     let auditor = Principal::user("eve", ["auditors"]);
@@ -104,8 +117,20 @@ fn a_value_is_shown_only_where_a_plain_permit_says_so() {
 #[test]
 fn asks_says_in_words_what_policy_will_want() {
     let asks = |text: &str| policies(text).asks(&agent(), &prod());
-    assert_eq!(asks(POLICIES), ["read: allow", "write: approval by dba", "ddl: block", "admin: block", "call: block"]);
-    assert_eq!(policies(POLICIES).asks(&Principal::user("x", [""; 0]), &prod())[0], "read: block");
+    assert_eq!(
+        asks(POLICIES),
+        [
+            "read: allow",
+            "write: approval by dba",
+            "ddl: block",
+            "admin: block",
+            "call: block"
+        ]
+    );
+    assert_eq!(
+        policies(POLICIES).asks(&Principal::user("x", [""; 0]), &prod())[0],
+        "read: block"
+    );
     let text = r#"
         @id("c") @approvers("oncall, dba") permit (principal, action == Hoop::Action::"connect", resource);
         @id("r") permit (principal, action in Hoop::Action::"sql:read", resource in Hoop::Schema::"db-prod/public");
