@@ -12,20 +12,24 @@
 mod array;
 mod detect;
 mod json;
+mod key;
 mod kind;
 mod pattern;
 mod plan;
 mod replace;
+mod scrub;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::detect::Detectors;
+pub use self::key::{KeyError, open as open_key, open_file as open_key_file};
 pub use self::kind::{Format, Kind};
-pub use self::pattern::{ColumnPattern, PatternError, connection_matches};
+pub use self::pattern::{ColumnPattern, PatternError};
 pub use self::plan::{Described, MaskedBy, Plan, PlanError};
 pub use self::replace::{Applied, HashKey, stricter};
-use crate::config::{Detector, MaskRule, MaskWhat, MaskWith};
+pub use self::scrub::{Scrubbed, ScrubbedParameters, Scrubber};
+use crate::config::{Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
 use crate::inspect::sql::ColumnRef;
 use crate::policy::Resource;
 
@@ -35,6 +39,7 @@ pub struct Masks {
     columns: Vec<(ColumnPattern, MaskWith)>,
     detectors: Arc<Detectors>,
     no_detectors: Arc<Detectors>,
+    scrubber: Scrubber,
 }
 
 /// A column with its names, as the catalog has them.
@@ -64,7 +69,7 @@ impl Masks {
                 || rule
                     .connections
                     .iter()
-                    .any(|pattern| connection_matches(pattern, connection))
+                    .any(|pattern| pattern_matches(pattern, connection))
         };
         for rule in rules.iter().filter(holds) {
             match &rule.what {
@@ -77,6 +82,7 @@ impl Masks {
             }
         }
         Ok(Self {
+            scrubber: Scrubber::new(&detectors, key.clone()),
             columns,
             detectors: Arc::new(Detectors::new(detectors, key.clone())),
             no_detectors: Arc::new(Detectors::new([], key)),
@@ -113,6 +119,11 @@ impl Masks {
     /// The detectors; none for a principal who may see the whole connection unmasked.
     pub fn detectors(&self, unmasked: bool) -> &Arc<Detectors> {
         if unmasked { &self.no_detectors } else { &self.detectors }
+    }
+
+    /// Replaces what detectors find in what is recorded besides results, whoever the principal is.
+    pub fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
     }
 
     /// Whether nothing is masked on this connection.

@@ -106,12 +106,6 @@ impl Part {
     }
 }
 
-/// Whether a connection's name matches a pattern with `*`.
-pub fn connection_matches(pattern: &str, name: &str) -> bool {
-    let pieces: Vec<String> = pattern.split('*').map(str::to_owned).collect();
-    glob(&pieces, name)
-}
-
 /// Matches literal pieces with anything between them: each piece at its first place is enough.
 fn glob(pieces: &[String], name: &str) -> bool {
     let Some((first, rest)) = pieces.split_first() else {
@@ -157,7 +151,6 @@ mod tests {
         assert!(matches("*cust*.*", ("public", "customers", "ssn")));
         assert!(!matches("a*a.x", ("public", "a", "x")));
         assert!(matches("a*a.x", ("public", "aa", "x")));
-        assert!(connection_matches("db-*", "db-prod") && !connection_matches("db-*", "web"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::detect::{Detectors, is_secret_name};
 use super::kind::{Format, Kind};
 use super::replace::{Applied, replace, stricter};
 use crate::config::{Detector, MaskWith};
+use crate::inspect::masked::MaskedColumns;
 use crate::inspect::sql::{ColumnRef, Lineage, Origin};
 
 /// The masked columns of a catalog generation, closed over views, partitions and generated columns.
@@ -31,6 +32,26 @@ impl MaskedBy for HashMap<ColumnRef, MaskWith> {
         self.iter()
             .filter(|(column, _)| column.relation == relation)
             .map(|(_, with)| *with)
+            .reduce(stricter)
+    }
+
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+}
+
+impl MaskedBy for MaskedColumns {
+    fn mask(&self, column: &ColumnRef) -> Option<MaskWith> {
+        self.get(column)
+    }
+
+    fn of_relation(&self, relation: u32) -> Option<MaskWith> {
+        if !self.relation_masked(relation) {
+            return None;
+        }
+        self.iter()
+            .filter(|(column, _)| column.relation == relation)
+            .map(|(_, with)| with)
             .reduce(stricter)
     }
 

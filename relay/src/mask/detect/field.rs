@@ -87,7 +87,7 @@ fn name_before(text: &[u8], separator: usize) -> &[u8] {
     let head = &text[separator.saturating_sub(2 * LONGEST_NAME)..separator];
     let end = head
         .iter()
-        .rposition(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\'))
+        .rposition(|byte| !matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b')' | b']'))
         .map_or(0, |last| last + 1);
     let start = head[..end]
         .iter()
