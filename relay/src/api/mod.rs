@@ -216,3 +216,6 @@ impl Api {
         self.ready.store(ready, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests;

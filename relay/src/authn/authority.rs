@@ -376,3 +376,6 @@ fn damaged(path: &Path, problem: &str) -> AuthorityError {
         problem: problem.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

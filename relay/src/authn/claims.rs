@@ -141,3 +141,6 @@ fn groups(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Claims
 fn valid_name(name: &str, longest: usize) -> bool {
     !name.is_empty() && name.len() <= longest && name.trim() == name && !name.chars().any(unprintable)
 }
+
+#[cfg(test)]
+mod tests;

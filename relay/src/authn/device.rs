@@ -147,7 +147,7 @@ impl Authn {
         provider: Option<&str>,
         applicant: Applicant,
     ) -> Result<DeviceStarted, Refusal> {
-        self.admit_start(applicant.source)?;
+        self.admit(Rate::Start, applicant.source)?;
         let key = self.client_key(csr, &applicant).await?;
         let issuers = self.issuers();
         let person = match provider {

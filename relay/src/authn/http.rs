@@ -41,14 +41,17 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
+    pub(super) fn new() -> Result<Self, String> {
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| error.to_string());
         Ok(Self {
             tls: match tls() {
-                Ok(tls) => Ok(builder().tls_backend_preconfigured(tls).https_only(true).build()?),
+                Ok(tls) => Ok(build(builder().tls_backend_preconfigured(tls).https_only(true))?),
                 Err(error) => Err(error.to_string()),
             },
             // The certificates of the system have no part in it.
-            loopback: builder().tls_backend_preconfigured(no_tls()).no_proxy().build()?,
+            loopback: build(
+                builder().tls_backend_preconfigured(no_tls().map_err(|error| error.to_string())?).no_proxy(),
+            )?,
         })
     }
 
@@ -136,15 +139,11 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 /// A configuration that trusts nobody, for a client that never uses TLS.
-fn no_tls() -> ClientConfig {
-    ClientConfig::builder_with_provider(hoop_shared::tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map(|builder| {
-            builder
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth()
-        })
-        .unwrap_or_else(|_| unreachable!("aws-lc-rs has TLS 1.3"))
+fn no_tls() -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(hoop_shared::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth())
 }
 
 /// Says what failed without the address, which may hold a code.

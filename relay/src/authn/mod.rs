@@ -36,6 +36,8 @@ mod issuer;
 mod json;
 mod keys;
 mod limits;
+#[cfg(test)]
+mod testing;
 mod token;
 mod view;
 mod workload;
@@ -201,7 +203,7 @@ impl Authn {
             .collect();
         let view = View::default();
         view.refresh(&store, now).await?;
-        let http = Http::new().map_err(|error| AuthnError::Http(error.to_string()))?;
+        let http = Http::new().map_err(AuthnError::Http)?;
         Ok(Arc::new(Self {
             issuers: RwLock::new(Arc::new(Issuers::new(config)?)),
             store,
@@ -383,3 +385,8 @@ fn logged(error: StoreError) -> Refusal {
     tracing::error!(%error, "store");
     error.into()
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::config as test_config;

@@ -296,3 +296,6 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
         Some(_) => Err(TokenError::Mistyped("aud")),
     }
 }
+
+#[cfg(test)]
+mod tests;

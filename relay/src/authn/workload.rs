@@ -1,6 +1,5 @@
 //! Workloads: a token of the platform's own becomes a short certificate for the key that came with it. No person takes part.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,11 +89,6 @@ impl Authn {
                 Err(refusal)
             }
         }
-    }
-
-    /// Lets a source through for a login, or says when to come again.
-    pub(super) fn admit_start(&self, source: IpAddr) -> Result<(), Refusal> {
-        self.admit(Rate::Start, source)
     }
 }
 
