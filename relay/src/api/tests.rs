@@ -38,7 +38,10 @@ async fn send(api: &Arc<Api>, request: axum::http::Request<Body>) -> (StatusCode
 }
 
 fn concrete(path: &str) -> String {
-    path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| if part.starts_with('{') { "x" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[tokio::test]
@@ -49,7 +52,13 @@ async fn every_route_that_needs_a_login_refuses_whoever_has_none() {
         for certificate in [None, Some(b"junk".as_slice()), Some(stranger.cert.der().as_ref())] {
             let (status, body) = send(&api, request(route.method, &concrete(route.path), certificate)).await;
             let refused = status == StatusCode::UNAUTHORIZED;
-            assert_eq!(refused, route.need == Need::Login, "{} {}: {status} {body}", route.method, route.path);
+            assert_eq!(
+                refused,
+                route.need == Need::Login,
+                "{} {}: {status} {body}",
+                route.method,
+                route.path
+            );
             if refused {
                 let error: ErrorBody = serde_json::from_str(&body).unwrap();
                 assert_eq!(error.error.code, Code::LoginNeeded);
@@ -60,7 +69,10 @@ async fn every_route_that_needs_a_login_refuses_whoever_has_none() {
 
 #[tokio::test]
 async fn only_health_info_and_login_go_without() {
-    let open: Vec<_> = routes().filter(|route| route.need == Need::Nothing).map(|route| route.path).collect();
+    let open: Vec<_> = routes()
+        .filter(|route| route.need == Need::Nothing)
+        .map(|route| route.path)
+        .collect();
     let mut expected = [
         "/healthz",
         "/readyz",
@@ -93,7 +105,9 @@ async fn a_web_page_is_refused_at_every_route() {
     let (_dir, api) = world().await;
     for route in routes() {
         let mut request = request(route.method, &concrete(route.path), None);
-        request.headers_mut().insert(ORIGIN, HeaderValue::from_static("https://relay.example"));
+        request
+            .headers_mut()
+            .insert(ORIGIN, HeaderValue::from_static("https://relay.example"));
         let (status, _) = send(&api, request).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{}", route.path);
     }
@@ -109,7 +123,10 @@ async fn errors_are_json_with_a_stable_code() {
     };
     assert_eq!(code(request("GET", "/v1/nothing", None)).await, (404, Code::NotFound));
     assert_eq!(code(request("POST", "/v1/info", None)).await, (405, Code::Usage));
-    assert_eq!(code(request("POST", "/v1/login/device", None)).await, (400, Code::ProtocolViolation));
+    assert_eq!(
+        code(request("POST", "/v1/login/device", None)).await,
+        (400, Code::ProtocolViolation)
+    );
     let mut long = request("POST", "/v1/login/device", None);
     *long.body_mut() = Body::from("x".repeat(100_000));
     assert_eq!(code(long).await, (429, Code::LimitExceeded));
@@ -122,10 +139,16 @@ async fn errors_are_json_with_a_stable_code() {
 async fn a_relay_is_ready_when_it_says_so_and_its_store_answers() {
     let (_dir, api) = world().await;
     assert_eq!(send(&api, request("GET", "/healthz", None)).await.0, StatusCode::OK);
-    assert_eq!(send(&api, request("GET", "/readyz", None)).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        send(&api, request("GET", "/readyz", None)).await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     api.set_ready(true);
     assert_eq!(send(&api, request("GET", "/readyz", None)).await.0, StatusCode::OK);
     api.store.close().await;
-    assert_eq!(send(&api, request("GET", "/readyz", None)).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        send(&api, request("GET", "/readyz", None)).await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(send(&api, request("GET", "/healthz", None)).await.0, StatusCode::OK);
 }

@@ -50,7 +50,9 @@ impl Http {
             },
             // The certificates of the system have no part in it.
             loopback: build(
-                builder().tls_backend_preconfigured(no_tls().map_err(|error| error.to_string())?).no_proxy(),
+                builder()
+                    .tls_backend_preconfigured(no_tls().map_err(|error| error.to_string())?)
+                    .no_proxy(),
             )?,
         })
     }

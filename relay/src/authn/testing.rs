@@ -45,7 +45,9 @@ impl Signer {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let spki = pair.subject_public_key_info();
         let (_, parsed) = SubjectPublicKeyInfo::from_der(&spki).unwrap();
-        let PublicKey::RSA(rsa) = parsed.parsed().unwrap() else { unreachable!() };
+        let PublicKey::RSA(rsa) = parsed.parsed().unwrap() else {
+            unreachable!()
+        };
         let modulus = rsa.modulus.strip_prefix(&[0]).unwrap_or(rsa.modulus);
         let jwk = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
             "n": encode(modulus), "e": encode(rsa.exponent)});
@@ -82,7 +84,11 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 /// A certificate request as `hoopctl` makes it.
 pub(super) fn csr() -> String {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap()
+    rcgen::CertificateParams::default()
+        .serialize_request(&key)
+        .unwrap()
+        .pem()
+        .unwrap()
 }
 
 /// An issuer on loopback whose answers are set by the test.
@@ -131,7 +137,10 @@ impl TestIssuer {
     }
 
     pub(super) fn answer_token(&self, id_token: &str) {
-        self.answer(200, json!({"access_token": "x", "token_type": "Bearer", "id_token": id_token}).to_string());
+        self.answer(
+            200,
+            json!({"access_token": "x", "token_type": "Bearer", "id_token": id_token}).to_string(),
+        );
     }
 
     pub(super) fn key_fetches(&self) -> usize {

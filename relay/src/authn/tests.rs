@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use super::testing::{Signer, TestIssuer, csr};
 use super::*;
-use crate::config::{
-    IdentityProvider, Limits, PolicyFiles, Recording, SessionTimes, WorkloadIdentity,
-};
+use crate::config::{IdentityProvider, Limits, PolicyFiles, Recording, SessionTimes, WorkloadIdentity};
 
 mod devices;
 mod workloads;
@@ -110,7 +108,9 @@ impl World {
     }
 
     async fn log_in(&self, name: &str, groups: &[&str]) -> Enrolled {
-        self.log_in_with(&self.signer.token(&self.person(name, groups))).await.unwrap()
+        self.log_in_with(&self.signer.token(&self.person(name, groups)))
+            .await
+            .unwrap()
     }
 
     async fn outcomes(&self) -> Vec<String> {
@@ -144,7 +144,10 @@ async fn a_certificate_is_the_identity_of_its_login() {
     assert_eq!(OffsetDateTime::from(identity.expires()), enrolled.whoami.expires);
     world.authn.standing(&identity).unwrap();
     let whoami = world.authn.whoami(&identity).await.unwrap();
-    assert_eq!((whoami.principal.as_str(), whoami.new_logins.len()), ("ana@example.com", 0));
+    assert_eq!(
+        (whoami.principal.as_str(), whoami.new_logins.len()),
+        ("ana@example.com", 0)
+    );
 }
 
 #[tokio::test]
@@ -152,22 +155,40 @@ async fn unknown_revoked_and_expired_logins_are_refused_each_in_its_words() {
     let world = World::start().await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&told);
-    world.authn.on_revoked(Box::new(move |serial| hears.lock().unwrap().push(serial.to_owned())));
+    world
+        .authn
+        .on_revoked(Box::new(move |serial| hears.lock().unwrap().push(serial.to_owned())));
     let enrolled = world.log_in("ana", &[]).await;
     let identity = world.authn.identity(&certificate(&enrolled)).unwrap();
     let (serial, fingerprint) = authority::presented(&certificate(&enrolled)).unwrap();
 
     let later = SystemTime::now() + Duration::from_secs(13 * 3600);
     let expired = world.authn.view.identity(&serial, &fingerprint, later).unwrap_err();
-    assert_eq!((expired.code, expired.message.as_str()), (Code::LoginNeeded, "this login has expired"));
-    let foreign = world.authn.view.identity(&serial, "another key", SystemTime::now()).unwrap_err();
+    assert_eq!(
+        (expired.code, expired.message.as_str()),
+        (Code::LoginNeeded, "this login has expired")
+    );
+    let foreign = world
+        .authn
+        .view
+        .identity(&serial, "another key", SystemTime::now())
+        .unwrap_err();
     assert_eq!(foreign.message, "this relay does not know this login");
-    assert!(world.authn.view.identity("00", &fingerprint, SystemTime::now()).is_err());
+    assert!(
+        world
+            .authn
+            .view
+            .identity("00", &fingerprint, SystemTime::now())
+            .is_err()
+    );
     assert!(world.authn.identity(&CertificateDer::from(b"junk".as_slice())).is_err());
 
     world.authn.logout(&identity).await.unwrap();
     let revoked = world.authn.identity(&certificate(&enrolled)).unwrap_err();
-    assert_eq!((revoked.code, revoked.message.as_str()), (Code::LoginNeeded, "this login was revoked"));
+    assert_eq!(
+        (revoked.code, revoked.message.as_str()),
+        (Code::LoginNeeded, "this login was revoked")
+    );
     assert!(world.authn.standing(&identity).is_err());
     assert!(world.authn.newest(identity.issuer(), identity.subject()).is_none());
     assert_eq!(*told.lock().unwrap(), [identity.login()]);
@@ -185,7 +206,10 @@ async fn what_another_process_revokes_is_refused_within_a_second() {
     world.authn.identity(&certificate(&enrolled)).unwrap();
 
     let other = Store::open(world.dir.path()).await.unwrap();
-    other.revoke_label("ana@example.com", "operator", OffsetDateTime::now_utc()).await.unwrap();
+    other
+        .revoke_label("ana@example.com", "operator", OffsetDateTime::now_utc())
+        .await
+        .unwrap();
     let begun = std::time::Instant::now();
     while world.authn.identity(&certificate(&enrolled)).is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(1), "still accepted");
@@ -217,26 +241,39 @@ async fn groups_are_those_of_the_newest_login() {
     let world = World::start().await;
     let first = world.log_in("ana", &["dba"]).await;
     let second = world.log_in("ana", &[]).await;
-    let (first, second) =
-        (world.authn.identity(&certificate(&first)).unwrap(), world.authn.identity(&certificate(&second)).unwrap());
+    let (first, second) = (
+        world.authn.identity(&certificate(&first)).unwrap(),
+        world.authn.identity(&certificate(&second)).unwrap(),
+    );
     assert!(first.same_principal(&second));
     let newest = world.authn.newest(first.issuer(), first.subject()).unwrap();
     assert_eq!(newest.login(), second.login());
-    assert!(newest.groups().is_empty(), "a group that the issuer took away still counts");
+    assert!(
+        newest.groups().is_empty(),
+        "a group that the issuer took away still counts"
+    );
     assert!(world.authn.newest(first.issuer(), "nobody").is_none());
 }
 
 #[tokio::test]
 async fn a_new_login_is_shown_to_its_principal_once() {
     let world = World::start().await;
-    let mine = world.authn.identity(&certificate(&world.log_in("ana", &[]).await)).unwrap();
-    world.issuer.answer_token(&world.signer.token(&world.person("ana", &[])));
+    let mine = world
+        .authn
+        .identity(&certificate(&world.log_in("ana", &[]).await))
+        .unwrap();
+    world
+        .issuer
+        .answer_token(&world.signer.token(&world.person("ana", &[])));
     let stranger = Applicant::new("203.0.113.9".parse().unwrap(), "evil\u{1b}[31m\nbox");
     let started = world.authn.start_device(&csr(), Some("idp"), stranger).await.unwrap();
     world.poll(&started.login).await.unwrap();
     let seen = world.authn.whoami(&mine).await.unwrap().new_logins;
     assert_eq!(seen.len(), 1);
-    assert_eq!((seen[0].machine.as_str(), seen[0].source.as_str()), ("evil[31mbox", "203.0.113.9"));
+    assert_eq!(
+        (seen[0].machine.as_str(), seen[0].source.as_str()),
+        ("evil[31mbox", "203.0.113.9")
+    );
     assert!(world.authn.whoami(&mine).await.unwrap().new_logins.is_empty());
 }
 
@@ -250,8 +287,12 @@ async fn configurations_that_make_a_token_ambiguous_are_refused() {
         change(&mut config);
         Issuers::new(&config).err().unwrap().to_string()
     };
-    assert!(refused(&|config| config.workload_identities[0].audience = "hoopctl".into()).contains("audience of its own"));
-    assert!(refused(&|config| config.workload_identities.push(config.workload_identities[0].clone())).contains("another"));
+    assert!(
+        refused(&|config| config.workload_identities[0].audience = "hoopctl".into()).contains("audience of its own")
+    );
+    assert!(
+        refused(&|config| config.workload_identities.push(config.workload_identities[0].clone())).contains("another")
+    );
     assert!(refused(&|config| config.identity_providers[0].issuer = "http://idp.example".into()).contains("https"));
     assert!(refused(&|config| config.identity_providers[0].algorithms = vec!["HS256".into()]).contains("asymmetric"));
     assert!(refused(&|config| config.identity_providers[0].algorithms.clear()).contains("asymmetric"));

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// Bits of group and others.
-const OTHERS: u32 = 0o077;
+/// Every right of group and others: what a private file gives nobody.
+const ANY: u32 = 0o077;
+/// The right of group and others to write: who may write to a directory may exchange the files in it.
+const WRITE: u32 = 0o022;
 /// The largest file that [`read`] takes: keys and certificates have some kilobytes.
 const LONGEST: u64 = 1 << 20;
 
@@ -25,7 +27,7 @@ pub enum FileError {
     #[error("it belongs to user {0}, not to the user that the relay runs as; fix it with `chown`")]
     Owner(u32),
     /// Others may read or write it.
-    #[error("its mode is {mode:03o}, others may open it; fix it with `chmod {fix}`")]
+    #[error("its mode {mode:03o} lets others in; fix it with `chmod {fix}`")]
     Mode {
         /// What it is.
         mode: u32,
@@ -40,15 +42,16 @@ pub enum FileError {
     Size,
 }
 
-/// Makes `path` a directory of mode 0700, or checks that it is one that belongs to this user.
+/// Makes `path` a directory of mode 0700, or checks that it is one that belongs to this user and that no other may
+/// write to. What is in it is private by itself, so others may list it.
 ///
 /// # Errors
-/// It exists and is a link, another user's, or open to others.
+/// It exists and is a link, another user's, or others may write to it.
 pub fn private_directory(path: &Path) -> Result<(), FileError> {
     match path.symlink_metadata() {
         Ok(meta) if meta.is_symlink() => Err(FileError::Symlink),
         Ok(meta) if !meta.is_dir() => Err(FileError::Kind("directory")),
-        Ok(meta) => owned(&meta, "700"),
+        Ok(meta) => owned(&meta, WRITE, "go-w"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Ok(DirBuilder::new().recursive(true).mode(0o700).create(path)?)
         }
@@ -132,15 +135,15 @@ fn open(path: &Path) -> Result<File, FileError> {
     if !meta.is_file() {
         return Err(FileError::Kind("file"));
     }
-    owned(&meta, "600")?;
+    owned(&meta, ANY, "600")?;
     Ok(file)
 }
 
-fn owned(meta: &std::fs::Metadata, fix: &'static str) -> Result<(), FileError> {
+fn owned(meta: &std::fs::Metadata, forbidden: u32, fix: &'static str) -> Result<(), FileError> {
     if meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(FileError::Owner(meta.uid()));
     }
-    if meta.mode() & OTHERS != 0 {
+    if meta.mode() & forbidden != 0 {
         return Err(FileError::Mode {
             mode: meta.mode() & 0o777,
             fix,
@@ -186,7 +189,7 @@ mod tests {
         let error = read(&path).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "its mode is 640, others may open it; fix it with `chmod 600`"
+            "its mode 640 lets others in; fix it with `chmod 600`"
         );
     }
 

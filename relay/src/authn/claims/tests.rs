@@ -46,16 +46,26 @@ fn a_person_has_label_and_sorted_groups() {
     let principal = login(&ana(json!({"groups": ["ops", "dba", "ops"]}))).unwrap();
     assert_eq!(principal.label, "ana@example.com");
     assert_eq!(principal.kind, PrincipalKind::User);
-    assert_eq!((principal.issuer.as_str(), principal.subject.as_str()), ("https://idp.example", "1234"));
+    assert_eq!(
+        (principal.issuer.as_str(), principal.subject.as_str()),
+        ("https://idp.example", "1234")
+    );
     assert_eq!(principal.groups, ["dba", "ops"]);
     assert!(login(&ana(json!({}))).unwrap().groups.is_empty());
-    assert_eq!(login(&ana(json!({"groups": "ops, dba"}))).unwrap().groups, ["ops, dba"], "a single text is one group");
+    assert_eq!(
+        login(&ana(json!({"groups": "ops, dba"}))).unwrap().groups,
+        ["ops, dba"],
+        "a single text is one group"
+    );
 }
 
 #[test]
 fn a_mail_address_counts_only_when_it_is_verified() {
     for verified in [json!(false), json!("true"), json!(1), json!(null)] {
-        assert_eq!(login(&ana(json!({ "email_verified": verified }))).unwrap_err(), ClaimsError::UnverifiedEmail);
+        assert_eq!(
+            login(&ana(json!({ "email_verified": verified }))).unwrap_err(),
+            ClaimsError::UnverifiedEmail
+        );
     }
     let never_said = claims_of(json!({"email": "ana@example.com"}));
     assert_eq!(login(&never_said).unwrap_err(), ClaimsError::UnverifiedEmail);
@@ -73,11 +83,24 @@ fn a_mail_address_counts_only_when_it_is_verified() {
 
 #[test]
 fn a_label_is_a_visible_text() {
-    for label in [json!(""), json!(" ana"), json!("a\u{0}"), json!("a\u{202e}b"), json!("a\u{200d}b"), json!(1), json!(["a"]), json!(null), json!("x".repeat(257))] {
+    for label in [
+        json!(""),
+        json!(" ana"),
+        json!("a\u{0}"),
+        json!("a\u{202e}b"),
+        json!("a\u{200d}b"),
+        json!(1),
+        json!(["a"]),
+        json!(null),
+        json!("x".repeat(257)),
+    ] {
         let error = login(&ana(json!({ "email": label }))).unwrap_err();
         assert_eq!(error, ClaimsError::Label("email".into()), "{label}");
     }
-    assert_eq!(login(&claims_of(json!({}))).unwrap_err(), ClaimsError::NoLabel("email".into()));
+    assert_eq!(
+        login(&claims_of(json!({}))).unwrap_err(),
+        ClaimsError::NoLabel("email".into())
+    );
 }
 
 #[test]
@@ -136,13 +159,21 @@ fn groups_are_found_by_json_pointer() {
 }
 
 fn github() -> WorkloadIdentity {
-    let wanted = |pairs: &[(&str, Value)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let wanted = |pairs: &[(&str, Value)]| {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    };
     WorkloadIdentity {
         name: "github".into(),
         issuer: "https://token.actions.githubusercontent.com".into(),
         audience: "hoop".into(),
         groups: vec![
-            ("ci-deploy".into(), wanted(&[("repository", json!("acme/shop")), ("ref", json!("refs/heads/main"))])),
+            (
+                "ci-deploy".into(),
+                wanted(&[("repository", json!("acme/shop")), ("ref", json!("refs/heads/main"))]),
+            ),
             ("ci".into(), wanted(&[("repository", json!("acme/shop"))])),
             ("numbered".into(), wanted(&[("repository_id", json!(42))])),
             ("member".into(), wanted(&[("teams", json!("ops"))])),
@@ -156,10 +187,19 @@ fn github() -> WorkloadIdentity {
 #[test]
 fn a_workload_is_in_the_groups_whose_claims_all_fit() {
     let groups = |claims| workload(&claims_of(claims), &github()).map(|principal| principal.groups);
-    assert_eq!(groups(json!({"repository": "acme/shop", "ref": "refs/heads/main"})).unwrap(), ["ci", "ci-deploy"]);
-    assert_eq!(groups(json!({"repository": "acme/shop", "ref": "refs/heads/mainline"})).unwrap(), ["ci"]);
+    assert_eq!(
+        groups(json!({"repository": "acme/shop", "ref": "refs/heads/main"})).unwrap(),
+        ["ci", "ci-deploy"]
+    );
+    assert_eq!(
+        groups(json!({"repository": "acme/shop", "ref": "refs/heads/mainline"})).unwrap(),
+        ["ci"]
+    );
     assert_eq!(groups(json!({"teams": ["dev", "ops"]})).unwrap(), ["member"]);
-    assert_eq!(groups(json!({"kubernetes.io": {"namespace": "shop"}})).unwrap(), ["nested"]);
+    assert_eq!(
+        groups(json!({"kubernetes.io": {"namespace": "shop"}})).unwrap(),
+        ["nested"]
+    );
     for foreign in [
         json!({"repository": "acme/shop2"}),
         json!({"repository": "ACME/shop"}),
@@ -170,7 +210,11 @@ fn a_workload_is_in_the_groups_whose_claims_all_fit() {
         json!({"/kubernetes.io/namespace": "shop"}),
         json!({}),
     ] {
-        assert_eq!(groups(foreign.clone()).unwrap_err(), ClaimsError::NoGroup("github".into()), "{foreign}");
+        assert_eq!(
+            groups(foreign.clone()).unwrap_err(),
+            ClaimsError::NoGroup("github".into()),
+            "{foreign}"
+        );
     }
 }
 

@@ -27,7 +27,11 @@ async fn a_token_comes_again_with_its_own_key_only() {
         let token = world.signer.token(&claims);
         let own = csr();
         for _ in 0..2 {
-            world.authn.login_workload(&own, &token, applicant("runner")).await.unwrap();
+            world
+                .authn
+                .login_workload(&own, &token, applicant("runner"))
+                .await
+                .unwrap();
         }
         let refusal = log_in(&world, &token).await.unwrap_err();
         assert_eq!(refusal.message, "this token was used with another key before");
@@ -59,14 +63,25 @@ async fn tokens_of_others_are_refused() {
         assert_eq!(refusal.code, Code::LoginNeeded);
         assert!(refusal.message.contains(part), "{part}: {refusal}");
     }
-    assert!(world.store.valid_logins(OffsetDateTime::now_utc()).await.unwrap().is_empty());
+    assert!(
+        world
+            .store
+            .valid_logins(OffsetDateTime::now_utc())
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn a_request_without_proof_of_its_key_is_refused_before_the_token_is_looked_at() {
     let world = World::start().await;
     let token = world.signer.token(&world.job("1"));
-    let refusal = world.authn.login_workload("no request", &token, applicant("x")).await.unwrap_err();
+    let refusal = world
+        .authn
+        .login_workload("no request", &token, applicant("x"))
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, Code::ProtocolViolation);
     assert_eq!(world.issuer.key_fetches(), 0);
     log_in(&world, &token).await.unwrap();

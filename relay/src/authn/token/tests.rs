@@ -40,10 +40,12 @@ fn verify_as(token: &str, login: bool) -> Result<Claims, TokenError> {
     let set = json!({"keys": [RSA.jwk, EC.jwk]});
     let keys = Keys::read(set.to_string().as_bytes()).unwrap();
     let unverified = open(token, &[Algorithm::RS256, Algorithm::ES256])?;
-    let key = keys.find(unverified.algorithm, unverified.kid.as_deref()).map_err(|missing| match missing {
-        NoKey::Unknown => TokenError::UnknownKey,
-        NoKey::Ambiguous => TokenError::AmbiguousKey,
-    })?;
+    let key = keys
+        .find(unverified.algorithm, unverified.kid.as_deref())
+        .map_err(|missing| match missing {
+            NoKey::Unknown => TokenError::UnknownKey,
+            NoKey::Ambiguous => TokenError::AmbiguousKey,
+        })?;
     let expected = Expected {
         issuer: ISSUER,
         audience: CLIENT,
@@ -116,7 +118,10 @@ fn an_algorithm_that_is_not_on_the_list_is_refused_before_the_key_is_looked_for(
         refused(&RSA.token_of(&header, &claims().to_string()), TokenError::Algorithm);
     }
     let header = json!({"alg": ["RS256"], "kid": "rsa"}).to_string();
-    refused(&RSA.token_of(&header, &claims().to_string()), TokenError::Mistyped("alg"));
+    refused(
+        &RSA.token_of(&header, &claims().to_string()),
+        TokenError::Mistyped("alg"),
+    );
 }
 
 #[test]
@@ -125,13 +130,25 @@ fn a_foreign_key_is_refused_whatever_the_header_brings_along() {
     refused(&foreign.token(&claims()), TokenError::Signature);
     let mut header = json!({"alg": "RS256", "kid": "rsa", "jwk": foreign.jwk, "jku": "https://evil.example/jwks",
         "x5u": "https://evil.example/chain", "x5c": ["AAAA"]});
-    refused(&foreign.token_of(&header.to_string(), &claims().to_string()), TokenError::Signature);
+    refused(
+        &foreign.token_of(&header.to_string(), &claims().to_string()),
+        TokenError::Signature,
+    );
     header["kid"] = json!("other");
-    refused(&foreign.token_of(&header.to_string(), &claims().to_string()), TokenError::UnknownKey);
+    refused(
+        &foreign.token_of(&header.to_string(), &claims().to_string()),
+        TokenError::UnknownKey,
+    );
     header["kid"] = json!("../../dev/null");
-    refused(&foreign.token_of(&header.to_string(), &claims().to_string()), TokenError::UnknownKey);
+    refused(
+        &foreign.token_of(&header.to_string(), &claims().to_string()),
+        TokenError::UnknownKey,
+    );
     header["kid"] = json!(1);
-    refused(&foreign.token_of(&header.to_string(), &claims().to_string()), TokenError::Mistyped("kid"));
+    refused(
+        &foreign.token_of(&header.to_string(), &claims().to_string()),
+        TokenError::Mistyped("kid"),
+    );
 }
 
 #[test]
@@ -188,7 +205,10 @@ fn missing_and_mistyped_times_are_refused() {
         ] {
             let mistyped = RSA.token(&with(name, value.clone()));
             let error = verify(&mistyped).map(|claims| claims.all).unwrap_err();
-            assert!(matches!(error, TokenError::Mistyped(claim) if claim == name), "{name} {value}: {error}");
+            assert!(
+                matches!(error, TokenError::Mistyped(claim) if claim == name),
+                "{name} {value}: {error}"
+            );
         }
     }
 }
@@ -199,9 +219,18 @@ fn a_workload_needs_no_iat_and_may_have_azp_and_nonce() {
     verify_as(&RSA.token(&with("azp", json!("platform"))), false).unwrap();
     verify_as(&RSA.token(&with("iat", json!(1))), false).unwrap();
     let future = with("iat", json!(NOW.unix_timestamp() + 100));
-    assert_eq!(verify_as(&RSA.token(&future), false).unwrap_err(), TokenError::IssuedInFuture);
-    assert_eq!(verify_as(&RSA.token(&without("sub")), false).unwrap_err(), TokenError::Missing("sub"));
-    assert_eq!(verify_as(&RSA.token(&without("exp")), false).unwrap_err(), TokenError::Missing("exp"));
+    assert_eq!(
+        verify_as(&RSA.token(&future), false).unwrap_err(),
+        TokenError::IssuedInFuture
+    );
+    assert_eq!(
+        verify_as(&RSA.token(&without("sub")), false).unwrap_err(),
+        TokenError::Missing("sub")
+    );
+    assert_eq!(
+        verify_as(&RSA.token(&without("exp")), false).unwrap_err(),
+        TokenError::Missing("exp")
+    );
 }
 
 #[test]
@@ -218,9 +247,15 @@ fn a_subject_is_printable() {
 fn doubled_names_are_refused_in_header_and_payload() {
     let payload = claims().to_string();
     let twice = payload.replacen('{', r#"{"sub":"admin","#, 1);
-    let error = verify(&RSA.token_of(r#"{"alg":"RS256","kid":"rsa"}"#, &twice)).map(|claims| claims.all).unwrap_err();
+    let error = verify(&RSA.token_of(r#"{"alg":"RS256","kid":"rsa"}"#, &twice))
+        .map(|claims| claims.all)
+        .unwrap_err();
     assert!(matches!(error, TokenError::Json { part: "payload", .. }), "{error}");
-    let error = open(&RSA.token_of(r#"{"alg":"RS256","kid":"rsa","kid":"rsa"}"#, &payload), &[Algorithm::RS256]).err();
+    let error = open(
+        &RSA.token_of(r#"{"alg":"RS256","kid":"rsa","kid":"rsa"}"#, &payload),
+        &[Algorithm::RS256],
+    )
+    .err();
     assert!(matches!(error, Some(TokenError::Json { part: "header", .. })));
 }
 
@@ -229,7 +264,13 @@ fn encrypted_cut_and_padded_tokens_are_refused() {
     let token = RSA.token(&claims());
     refused("a.b.c.d.e", TokenError::Encrypted);
     for form in ["", "a", "a.b", "a.b.c.d", "a.b.c.d.e.f", "...."] {
-        assert!(matches!(open(form, &[Algorithm::RS256]).err(), Some(TokenError::Form | TokenError::Encrypted)), "{form}");
+        assert!(
+            matches!(
+                open(form, &[Algorithm::RS256]).err(),
+                Some(TokenError::Form | TokenError::Encrypted)
+            ),
+            "{form}"
+        );
     }
     refused(&format!("={token}"), TokenError::Form);
     refused(&format!("{token}="), TokenError::Signature);
@@ -265,7 +306,10 @@ fn the_second_form_of_an_ecdsa_signature_is_the_same_token_for_replay() {
 #[test]
 fn the_claimed_issuer_is_read_without_belief() {
     let foreign = Signer::es256("x").token(&claims());
-    assert_eq!(claimed_issuer(&foreign).unwrap(), (ISSUER.to_owned(), vec![CLIENT.to_owned()]));
+    assert_eq!(
+        claimed_issuer(&foreign).unwrap(),
+        (ISSUER.to_owned(), vec![CLIENT.to_owned()])
+    );
     assert!(claimed_issuer("a.b.c").is_err());
 }
 
