@@ -64,7 +64,7 @@ start_postgres() {
 start_relay() {
     cp "$demo/policy.cedar" "$folder/policy.cedar"
     sed "s/@PORT@/$pg_port/" "$demo/relay.toml" >"$folder/relay.toml"
-    DEMO_DB_PASSWORD=$password hoop-relay dev --listen 127.0.0.1:0 --data "$folder/relay" --config "$folder/relay.toml" --sign-in-as ana >"$folder/ready.json" 2>"$folder/relay.log" &
+    DEMO_DB_PASSWORD=$password hoop-relay dev --listen 127.0.0.1:0 --data "$folder/relay" --config "$folder/relay.toml" >"$folder/ready.json" 2>"$folder/relay.log" &
     started+=($!)
     local tries=0
     until [ -s "$folder/ready.json" ]; do
@@ -80,3 +80,112 @@ start_relay() {
 # The demo's people keep their logins in the demo's folder, never in the keyring of who runs it.
 export HOOPCTL_CONFIG_DIR=$folder/hoopctl HOOPCTL_CREDENTIAL_STORE=file PSQLRC=/dev/null
 unset HOOPCTL_RELAY HOOPCTL_PROFILE HOOPCTL_OUTPUT HOOPCTL_ID_TOKEN HOOPCTL_ID_TOKEN_FILE HOOPCTL_CA_FILE
+
+# One HTTP exchange with the embedded identity provider: METHOD PATH COOKIE BODY.
+http() {
+    local host=${issuer#http://}
+    exec 4<>"/dev/tcp/${host%:*}/${host##*:}"
+    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nCookie: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %s\r\n\r\n%s' \
+        "$1" "$2" "$host" "$3" "${#4}" "$4" >&4
+    cat <&4
+    exec 4>&-
+}
+
+# Does what a person does in a browser: opens the page with the code that hoopctl shows, chooses who to be, agrees.
+choose_person() {
+    local page cookie token
+    page=$(http GET "/device?user_code=$1" '' '')
+    cookie=$(printf '%s' "$page" | tr -d '\r' | sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\).*/\1/p')
+    token=$(printf '%s' "$page" | sed -n 's/.*name="token" value="\([^"]*\)".*/\1/p')
+    http POST /device "$cookie" "user_code=$1&token=$token&decision=approve&user=$2" | grep -q '^HTTP/1.1 200' || fail "the device page did not accept the code $1"
+}
+
+# Logs somebody in by the device flow, under a profile of that name.
+login() {
+    local log=$folder/login-$1.log code='' process tries=0
+    hoopctl --profile "$1" --no-input login "$relay" --ca "$ca" >"$log" 2>&1 &
+    process=$!
+    until [ -n "$code" ]; do
+        code=$(grep -oE '\b[B-Z]{4}-[B-Z]{4}\b' "$log" | head -n 1 || true)
+        tries=$((tries + 1))
+        kill -0 "$process" 2>/dev/null && [ $tries -lt 200 ] || { cat "$log" >&2; fail "hoopctl login showed no code" "its message is above"; }
+        sleep 0.05
+    done
+    sed 's/^/   /' "$log"
+    choose_person "$code" "$1"
+    wait "$process" || { cat "$log" >&2; fail "the login of $1 failed" "its message is above"; }
+}
+
+# Waits in the background for a held statement and approves it as bo.
+approve_as_bo() {
+    local id='' tries=0
+    while [ -z "$id" ]; do
+        id=$(hoopctl --profile bo requests ls -o json 2>/dev/null | grep -oE 'r-[0-9a-z]{12}' | head -n 1 || true)
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || return 1
+        sleep 0.1
+    done
+    hoopctl --profile bo approve "$id" --reason 'looks right' >"$folder/approve.log" 2>&1 || { cat "$folder/approve.log" >&2; return 1; }
+}
+
+tour() {
+    title "psql through the gateway: a masked read, a blocked DROP, and a DELETE that waits for another person"
+    cat >"$folder/tour.sql" <<'SQL'
+SELECT id, name, email, ssn, note FROM customers WHERE id IN (4, 5);
+DROP TABLE orders;
+SELECT count(*) AS "orders, on the same connection" FROM orders;
+DELETE FROM orders WHERE id = 7;
+SELECT count(*) AS "orders after the approved DELETE" FROM orders;
+SQL
+    approve_as_bo &
+    local approver=$!
+    say "\$ hoopctl connect db-demo --reason 'clean up order 7' -- psql"
+    hoopctl --profile ana connect db-demo --reason 'clean up order 7' -- "$PG_BIN/psql" -X --echo-queries -f "$folder/tour.sql" 2>&1 | tee "$folder/tour.log"
+    wait "$approver" || fail "nobody could approve the DELETE" "the message is above"
+    local expected
+    for expected in 'blocked by policy no-drop' 'DELETE 1' '999' 'r-'; do
+        grep -q -- "$expected" "$folder/tour.log" || fail "the tour did not show what it should: $expected" "the output is above"
+    done
+    ! grep -qE '105-15-1035|customer5@example|4111 1111' "$folder/tour.log" || fail "a masked value was shown"
+
+    title "bo, of the group dba, approved it with: hoopctl approve ID --reason 'looks right'"
+    sed 's/^/   /' "$folder/approve.log"
+
+    local session
+    session=$(hoopctl --profile ana sessions ls -o json | grep -oE 's-[0-9a-z]{12}' | head -n 1)
+    title "hoopctl sessions replay $session: what happened, without access to the database"
+    hoopctl --profile ana sessions replay "$session"
+    title "hoopctl sessions verify $session"
+    hoopctl --profile ana sessions verify "$session"
+}
+
+on_a_terminal() {
+    cat <<TXT
+
+You are ana, of the group engineers, in psql on a throwaway database. Try:
+   SELECT * FROM customers LIMIT 5;         personal data is masked
+   DROP TABLE orders;                       blocked: the connection goes on
+   DELETE FROM orders;                      blocked: add a WHERE clause
+   DELETE FROM orders WHERE id = 7;         waits for a dba; in a second terminal be bo:
+      export PATH=$(dirname "$(command -v hoopctl)"):\$PATH HOOPCTL_CONFIG_DIR=$HOOPCTL_CONFIG_DIR HOOPCTL_CREDENTIAL_STORE=file
+      hoopctl --profile bo approve
+   \\q                                       ends the demo and everything that it started
+TXT
+    hoopctl --profile ana connect db-demo --reason demo -- "$PG_BIN/psql" -X || true
+    local session
+    session=$(hoopctl --profile ana sessions ls -o json | grep -oE 's-[0-9a-z]{12}' | head -n 1)
+    title "hoopctl sessions replay $session"
+    hoopctl --profile ana sessions replay "$session" --speed 100
+}
+
+title "a throwaway PostgreSQL with sample data"
+start_postgres
+say "   customers and orders, on 127.0.0.1:$pg_port; its password is known to the relay only"
+title "hoop-relay dev, with an identity provider inside"
+start_relay
+say "   on $relay, for this demo only"
+title "hoopctl login: the device flow, for ana (engineers) and bo (dba)"
+login ana
+login bo
+if [ -t 0 ] && [ -t 1 ]; then on_a_terminal; else tour; fi
+title "done: everything that the demo started is ended and removed"
