@@ -27,7 +27,7 @@ fn a_held_statement_runs_exactly_once_after_approval_and_never_before() {
     assert!(["approved", "spent"].contains(&approved["status"].as_str().unwrap()));
     let done = psql.finish().expect_code(0);
     assert!(
-        done.stderr.contains(&format!("NOTICE:  ")) && done.stderr.contains(id),
+        done.stderr.contains("NOTICE:  ") && done.stderr.contains(id),
         "{}",
         done.stderr
     );

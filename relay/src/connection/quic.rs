@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::socket::ReactorRuntime;
 use hoop_shared::wire::{Attached, Frame, FrameReader, Refused};
 use metrics::counter;
-use quinn::{Connection, Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, VarInt};
 use rustls_pki_types::CertificateDer;
 use tokio::task::JoinSet;
 use tracing::debug;
@@ -37,7 +38,7 @@ pub(super) fn endpoint<S: Service>(context: &Context<S>, socket: UdpSocket) -> i
         EndpointConfig::default(),
         Some(tls.quic.clone()),
         socket,
-        Arc::new(TokioRuntime),
+        Arc::new(ReactorRuntime),
     )
 }
 
