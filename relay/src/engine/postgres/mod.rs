@@ -6,6 +6,7 @@
 //! ```
 
 pub mod codec;
+pub mod session;
 
 #[cfg(test)]
 pub(crate) mod throwaway;

@@ -1,0 +1,130 @@
+//! COPY, which only the server's messages begin: what the client sends while it lasts, what the server sends of a COPY TO STDOUT.
+
+use bytes::BytesMut;
+
+use super::Conversation;
+use super::client::Flow;
+use super::expect::Expect;
+use super::judge::{Judge, Outcome, Unmaskable};
+use crate::engine::postgres::codec::backend::CopyStart;
+use crate::engine::postgres::codec::frame::{Frame, client};
+use crate::engine::postgres::codec::{DecodeError, frontend};
+use crate::inspect::sql::Kind;
+
+impl<J: Judge> Conversation<J> {
+    /// A message of the client while the server takes data.
+    pub(super) fn copy_message(&mut self, frame: Frame) -> Result<Flow, DecodeError> {
+        match frame.tag() {
+            client::COPY_DATA => {
+                self.copy_in_data(frame.bytes());
+            }
+            client::COPY_DONE | client::COPY_FAIL => {
+                if frame.tag() == client::COPY_DONE {
+                    frontend::empty(frame.body())?;
+                } else {
+                    frontend::copy_fail(frame.body())?;
+                }
+                self.copying = false;
+                if let Some(run) = self.expected.front_mut().and_then(Expect::run) {
+                    run.data_sent = true;
+                }
+            }
+            // The server ignores both while it takes data.
+            client::FLUSH | client::SYNC => return frontend::empty(frame.body()).map(|()| Flow::Done),
+            // The server would lose the protocol's thread, and end the session.
+            other => return Err(DecodeError::UnknownTag(other)),
+        }
+        self.to_target.push(frame.into_bytes());
+        Ok(Flow::Done)
+    }
+
+    /// `CopyInResponse`.
+    pub(super) fn copy_in(&mut self, frame: Frame) -> Result<(), DecodeError> {
+        CopyStart::decode(frame.body())?;
+        let Some(expect) = self.expected.front_mut().filter(|expect| expect.takes_data()) else {
+            // Nothing was sent that could take data: what the client says next would be read as data.
+            return Err(DecodeError::UnknownTag(frame.tag()));
+        };
+        if let Some(run) = expect.run() {
+            run.data_sent = false;
+        }
+        self.copying = true;
+        self.to_client.push(frame.into_bytes());
+        Ok(())
+    }
+
+    /// `CopyOutResponse`.
+    pub(super) fn copy_out(&mut self, frame: Frame) -> Result<(), DecodeError> {
+        let start = CopyStart::decode(frame.body())?;
+        let Some(run) = self.expected.front_mut().and_then(Expect::run) else {
+            return Err(DecodeError::UnknownTag(frame.tag()));
+        };
+        let step = run.step().cloned();
+        let reach = run.reach || step.as_ref().is_none_or(|step| step.reach);
+        if self.judge.masks(reach) {
+            let mask = match step.as_deref().map(|step| &step.kind) {
+                Some(Kind::CopyOut(copy)) => self.judge.copy(copy, start.columns, reach),
+                _ => Err(Unmaskable("the statement is not known to be a COPY".to_owned())),
+            };
+            match mask {
+                Ok(mask) => run.copy = mask,
+                Err(problem) => {
+                    self.stop(&problem);
+                    return Ok(());
+                }
+            }
+        }
+        self.to_client.push(frame.into_bytes());
+        Ok(())
+    }
+
+    /// `CopyData` of the server, or `CopyDone`.
+    pub(super) fn copy_out_data(&mut self, frame: Frame, done: bool) -> Result<(), DecodeError> {
+        let Some(run) = self.expected.front_mut().and_then(Expect::run) else {
+            return Err(DecodeError::UnknownTag(frame.tag()));
+        };
+        let operation = run.operation;
+        let (messages, masked) = match &mut run.copy {
+            None if done => {
+                self.to_client.push(frame.into_bytes());
+                return Ok(());
+            }
+            None => (frame.into_bytes(), 0),
+            Some(mask) => {
+                let mut out = BytesMut::new();
+                let masked = if done {
+                    mask.end(&mut out)
+                } else {
+                    mask.data(frame.body(), &mut out)
+                };
+                match masked {
+                    Ok(masked) => {
+                        if done {
+                            run.copy = None;
+                        }
+                        (out.freeze(), masked)
+                    }
+                    Err(problem) => {
+                        self.stop(&problem);
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        if !messages.is_empty() {
+            self.judge.outcome(
+                operation,
+                Outcome::CopyOut {
+                    messages: &messages,
+                    masked,
+                },
+            );
+            self.to_client.push(messages);
+        }
+        if done {
+            self.to_client
+                .write(|out| crate::engine::postgres::codec::write::message(out, b'c', |_| {}));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! What the session core asks about each unit of work, and what it tells about the answers. The core knows no policy, no mask and
+//! no recording; who implements [`Judge`] does.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use hoop_shared::id::SessionId;
+use hoop_shared::refusal::Refusal;
+
+use crate::engine::postgres::codec::backend::{Column, Status};
+use crate::engine::postgres::codec::frontend::Format;
+use crate::inspect::sql::{CopyOut, Kind, Lineage, Reading};
+use crate::policy::{Effect, Facts, Judged, Permit};
+use crate::target::Rows;
+
+/// One Query, or one Bind with its values: what is judged, shown and sent. It owns the exact bytes.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// What the target would get: the Query; or the Bind, behind the Parse where that was kept back.
+    pub bytes: Bytes,
+    /// The statement's text, whole.
+    pub text: Arc<str>,
+    /// What the text means.
+    pub reading: Rc<Reading>,
+    /// What it would do, the statements that it executes by name included.
+    pub effects: Vec<Effect>,
+    /// What holds for the whole of it.
+    pub facts: Facts,
+    /// The values that are bound.
+    pub values: Vec<Value>,
+    /// Its result may hold a masked value.
+    pub reach: bool,
+}
+
+impl Judged for Unit {
+    fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// A bound value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its type; 0 where the statement leaves it to the server and it was not described.
+    pub type_oid: u32,
+    /// How it is written.
+    pub format: Format,
+    /// The value; `None` is NULL.
+    pub bytes: Option<Bytes>,
+}
+
+/// A unit that may be sent: a spent permit. There is no other way to send one.
+#[derive(Debug)]
+pub struct Released {
+    bytes: Bytes,
+    operation: u64,
+}
+
+impl Released {
+    /// Spends a permit; `None` where it is another session's. `operation` is the number under which the unit was recorded.
+    pub fn spend(permit: Permit<Unit>, session: &SessionId, operation: u64) -> Option<Self> {
+        permit.spend(session).map(|unit| Self {
+            bytes: unit.bytes,
+            operation,
+        })
+    }
+
+    /// Lets a unit pass without a judge.
+    #[cfg(test)]
+    pub(crate) fn unjudged(unit: Unit) -> Self {
+        Self {
+            bytes: unit.bytes,
+            operation: 0,
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Bytes, u64) {
+        (self.bytes, self.operation)
+    }
+}
+
+/// The answer about a unit.
+#[derive(Debug)]
+pub enum Verdict<R> {
+    /// It passes.
+    Pass(Released),
+    /// It does not.
+    Refuse(Refusal),
+    /// It waits for people.
+    Hold(R),
+}
+
+/// What is to be expected of a statement that is only prepared so far.
+#[derive(Debug)]
+pub enum Foresight {
+    /// Nothing speaks against it.
+    Pass,
+    /// Running it would be refused.
+    Refuse(Refusal),
+    /// Running it would wait for people: it is kept back until its Bind comes with it.
+    Hold,
+}
+
+/// Why a text cannot be read at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unready {
+    /// The catalog must be loaded again, by the relay's own connection.
+    Catalog,
+    /// The catalog must be loaded in band: only this session sees the objects.
+    CatalogInBand,
+    /// The session's scope must be asked for in band.
+    Scope,
+}
+
+/// Why a result cannot be masked. No row of it leaves.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unmaskable(pub String);
+
+/// Masks the rows of one result.
+pub trait MaskRows: std::fmt::Debug {
+    /// Appends a `DataRow` with its values replaced, given the whole message; gives how many values were replaced.
+    ///
+    /// # Errors
+    /// The row is not what the plan was made for.
+    fn row(&self, message: &Bytes, out: &mut BytesMut) -> Result<u64, Unmaskable>;
+}
+
+/// Masks one COPY TO STDOUT. It may keep bytes back between messages.
+pub trait MaskCopy: std::fmt::Debug {
+    /// Appends messages for one `CopyData`, given its body; gives how many values were replaced.
+    ///
+    /// # Errors
+    /// The data is not what the plan was made for.
+    fn data(&mut self, body: &[u8], out: &mut BytesMut) -> Result<u64, Unmaskable>;
+
+    /// Appends what was kept back, at the data's end.
+    ///
+    /// # Errors
+    /// The data ends inside a row.
+    fn end(&mut self, out: &mut BytesMut) -> Result<u64, Unmaskable>;
+}
+
+/// What came of an operation, for the recording.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// A result with these columns begins.
+    Described(&'a [Column]),
+    /// Rows that go to the client, as whole `DataRow` messages.
+    Rows {
+        /// The messages.
+        messages: &'a Bytes,
+        /// How many rows.
+        rows: u64,
+        /// How many values in them were replaced.
+        masked: u64,
+    },
+    /// A row that is too long to be kept goes to the client.
+    LongRow,
+    /// Data of a COPY TO STDOUT that goes to the client, as whole `CopyData` messages.
+    CopyOut {
+        /// The messages.
+        messages: &'a Bytes,
+        /// How many values in them were replaced.
+        masked: u64,
+    },
+    /// Data of a COPY FROM STDIN that goes to the target: the bytes of `CopyData` messages, in pieces of any size.
+    CopyIn(&'a Bytes),
+    /// A statement is complete.
+    Complete {
+        /// The command's tag; empty for an empty statement.
+        tag: &'a str,
+    },
+    /// Rows may follow by another Execute.
+    Suspended,
+    /// It failed; the client saw this.
+    Failed {
+        /// SQLSTATE.
+        code: &'a str,
+        /// The message.
+        message: &'a str,
+    },
+}
+
+/// Who decides, masks and records for a session.
+pub trait Judge {
+    /// A unit that waits for people.
+    type Review;
+
+    /// Reads a text under what names mean right now.
+    ///
+    /// # Errors
+    /// What must be learnt first.
+    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready>;
+
+    /// A number that changes whenever names may mean something else.
+    fn generation(&self) -> u64;
+
+    /// Says what to expect of a statement that is prepared. A refusal is recorded.
+    fn foresee(&mut self, unit: Unit) -> Foresight;
+
+    /// Judges a unit. The decision is recorded before it passes; one that holds is recorded when it is held.
+    fn judge(&mut self, unit: Unit) -> Verdict<Self::Review>;
+
+    /// A unit was refused by the session core itself.
+    fn refused(&mut self, unit: Option<Unit>, refusal: &Refusal);
+
+    /// Adds what a client should know to a refusal: the message, DETAIL and HINT of its error.
+    fn report(&self, refusal: &Refusal) -> crate::engine::postgres::codec::write::Report;
+
+    /// Whether a result needs a plan. `reach`: it may hold a value of a masked column.
+    fn masks(&self, reach: bool) -> bool;
+
+    /// Makes the mask of a result; `None`: every row passes as it is. The columns have the formats that the rows will have.
+    ///
+    /// # Errors
+    /// The statement and the target's description contradict each other.
+    fn rows(
+        &mut self,
+        lineage: &Lineage,
+        columns: &[Column],
+        reach: bool,
+    ) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable>;
+
+    /// Makes the mask of a COPY TO STDOUT; `None`: all data passes as it is.
+    ///
+    /// # Errors
+    /// It cannot be masked.
+    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: bool) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable>;
+
+    /// Replaces the payload of a notification; `None`: it passes as it is.
+    fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>>;
+
+    /// Takes the answer to [`SCOPE`]. False where it cannot be read.
+    fn scope(&mut self, rows: &Rows) -> bool;
+
+    /// A statement is done.
+    fn done(&mut self, kind: &Kind, changes_names: bool);
+
+    /// The server is ready for the next message.
+    fn ready(&mut self, status: Status);
+
+    /// Something came of an operation.
+    fn outcome(&mut self, operation: u64, outcome: Outcome<'_>);
+}
+
+/// Asks in band what names mean for the session: its schemas in search order, and whether it has temporary objects.
+pub const SCOPE: &str = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text, \
+     pg_catalog.pg_my_temp_schema()::pg_catalog.int8::pg_catalog.text";

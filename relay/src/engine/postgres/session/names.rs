@@ -1,0 +1,110 @@
+//! The prepared statements and portals that the server has, as far as its answers tell. PREPARE and Parse share names, cursors and
+//! portals do.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::judge::MaskRows;
+use super::steps::Step;
+use crate::engine::postgres::codec::backend::Column;
+use crate::engine::postgres::codec::frontend::Formats;
+
+/// A name as the protocol has it.
+pub type Name = Rc<str>;
+
+/// The longest name, in bytes: the server cuts longer ones, so that two of them may be one.
+pub const LONGEST_NAME: usize = 63;
+
+/// A prepared statement.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The text that it was made with.
+    pub text: Arc<str>,
+    /// The parameters' types that the client prescribed.
+    pub types: Vec<u32>,
+    /// The PREPARE that made it, as an index into the text's statements; `None`: Parse did.
+    pub inner: Option<usize>,
+    /// The parameters' types, once the server described them.
+    pub described: RefCell<Option<Rc<[u32]>>>,
+    /// The result's columns, once the server described them, and the generation that they hold for. Empty: no result.
+    pub shape: RefCell<Option<(u64, Rc<[Column]>)>>,
+}
+
+impl Prepared {
+    /// Makes one that was not described.
+    pub fn new(text: Arc<str>, types: Vec<u32>, inner: Option<usize>) -> Rc<Self> {
+        Rc::new(Self {
+            text,
+            types,
+            inner,
+            described: RefCell::default(),
+            shape: RefCell::default(),
+        })
+    }
+
+    /// The type of a parameter, counted from 0; 0 where it is not known.
+    pub fn type_of(&self, index: usize) -> u32 {
+        let described = self.described.borrow();
+        let known = described.as_ref().and_then(|types| types.get(index).copied());
+        known.or_else(|| self.types.get(index).copied()).unwrap_or(0)
+    }
+}
+
+/// What is done to the rows of a portal.
+#[derive(Clone, Debug)]
+pub enum RowsPlan {
+    /// They pass.
+    Clear,
+    /// They are masked.
+    Masked(Rc<dyn MaskRows>),
+    /// Nobody knows yet: none may pass.
+    Undescribed,
+    /// They cannot be masked: none may pass.
+    Unmaskable(Rc<str>),
+}
+
+/// A portal or cursor.
+#[derive(Debug)]
+pub struct Portal {
+    /// Its name.
+    pub name: Name,
+    /// What executing it does, and where its columns come from; `None`: an empty statement.
+    pub step: Option<Rc<Step>>,
+    /// Its statement, where it was made by Bind.
+    pub statement: Option<Rc<Prepared>>,
+    /// The formats that were asked for.
+    pub formats: Formats,
+    /// The number of the operation that made it.
+    pub operation: u64,
+    /// It survives the transaction.
+    pub hold: bool,
+    /// What is done to its rows.
+    pub rows: RefCell<RowsPlan>,
+    /// Its columns were told to the recording.
+    pub told: Cell<bool>,
+}
+
+/// What the server has.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Prepared statements.
+    pub statements: HashMap<Name, Rc<Prepared>>,
+    /// Portals and cursors.
+    pub portals: HashMap<Name, Rc<Portal>>,
+}
+
+impl Names {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.statements.len() + self.portals.len()
+    }
+
+    /// A transaction ended: what does not outlive it is gone.
+    pub fn transaction_ended(&mut self) {
+        if !self.portals.is_empty() {
+            self.portals.retain(|_, portal| portal.hold);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The relay's own questions in the client's stream. They are extended messages under names of their own: a simple Query would
+//! destroy the client's unnamed statement. No Sync inside the client's batch: it would commit.
+
+use super::expect::Expect;
+use super::judge::{Judge, SCOPE};
+use super::{Conversation, Intake};
+use crate::engine::postgres::codec::frame::Frame;
+use crate::engine::postgres::codec::{DecodeError, backend, write};
+use crate::target::{QueryError, Rows};
+
+/// The most bytes of an answer in band.
+const ANSWER_BYTES: usize = 256 << 20;
+
+/// A question that waits for its answer.
+#[derive(Debug, Default)]
+pub(super) struct Question {
+    rows: Rows,
+    bytes: usize,
+    failed: Option<QueryError>,
+}
+
+impl<J: Judge> Conversation<J> {
+    /// Asks the target in band. Only while every answer has arrived; the answer is [`Conversation::answer`]'s.
+    ///
+    /// # Errors
+    /// Answers are outstanding, or the transaction has failed.
+    pub fn ask(&mut self, sql: &str) -> Result<(), QueryError> {
+        let failed = self.status == backend::Status::Failed || self.ignoring;
+        if !self.expected.is_empty() || self.question.is_some() || failed || self.copying {
+            return Err(QueryError::Refused {
+                code: "25P02".to_owned(),
+                message: "this is no moment for a question of the relay's own".to_owned(),
+            });
+        }
+        let name = format!("{}own", self.reserved);
+        let unsynced = self.unsynced;
+        self.to_target.write(|out| {
+            write::parse(out, &name, sql);
+            write::bind(out, &name, &name);
+            write::execute(out, &name);
+            write::close_portal(out, &name);
+            write::close_statement(out, &name);
+            if unsynced { write::flush(out) } else { write::sync(out) }
+        });
+        self.expected.extend((0..5).map(|_| Expect::Own));
+        if !unsynced {
+            self.expected.push_back(Expect::Sync { ours: true });
+        }
+        self.question = Some(Question::default());
+        Ok(())
+    }
+
+    /// The answer to the last question, once.
+    pub fn answer(&mut self) -> Option<Result<Rows, QueryError>> {
+        self.answer.take()
+    }
+
+    pub(super) fn ask_scope(&mut self) {
+        match self.ask(SCOPE) {
+            Ok(()) => self.intake = Intake::Asking,
+            Err(error) => self.scope_failed(&error),
+        }
+    }
+
+    fn scope_failed(&mut self, error: &QueryError) {
+        tracing::warn!(%error, "the session's scope cannot be read");
+        self.end(&hoop_shared::refusal::Refusal::new(
+            hoop_shared::refusal::Code::RelayFault,
+            "the relay cannot learn what names mean in this session",
+        ));
+    }
+
+    pub(super) fn own_row(&mut self, frame: &Frame) -> Result<(), DecodeError> {
+        let row = backend::data_row(frame.body())?;
+        let Some(question) = &mut self.question else {
+            return Err(DecodeError::UnknownTag(frame.tag()));
+        };
+        question.bytes += frame.bytes().len();
+        if question.bytes > ANSWER_BYTES {
+            question.failed = Some(QueryError::TooLong);
+        } else {
+            let text = |value: Option<&[u8]>| value.map(|value| String::from_utf8_lossy(value).into_owned());
+            question.rows.push(row.into_iter().map(text).collect());
+        }
+        Ok(())
+    }
+
+    pub(super) fn own_error(&mut self, frame: &Frame) -> Result<(), DecodeError> {
+        let report = backend::Report::decode(frame.body())?;
+        let text = |letter| report.text(letter).unwrap_or_default().into_owned();
+        if let Some(question) = &mut self.question {
+            question.failed = Some(QueryError::Refused {
+                code: text(b'C'),
+                message: text(b'M'),
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends the question once nothing is outstanding.
+    pub(super) fn answered(&mut self) {
+        let Some(question) = self.question.take() else { return };
+        let answer = question.failed.map_or(Ok(question.rows), Err);
+        if !matches!(self.intake, Intake::Asking) {
+            self.answer = Some(answer);
+            return;
+        }
+        self.intake = Intake::Open;
+        match answer {
+            Ok(rows) if self.judge.scope(&rows) => {}
+            Ok(_) => self.scope_failed(&QueryError::TooLong),
+            Err(error) => self.scope_failed(&error),
+        }
+    }
+}

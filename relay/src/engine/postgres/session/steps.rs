@@ -1,0 +1,281 @@
+//! The statements of a unit as steps: what each changes in the session, and where its result comes from, names resolved.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hoop_shared::refusal::{Code, Refusal};
+
+use super::judge::{Judge, Unready};
+use super::names::{Names, Prepared};
+use crate::inspect::sql::{Kind, Lineage, Reading, Statement};
+use crate::policy::Effect;
+
+/// How deep EXECUTE may lead to EXECUTE.
+const DEPTH: usize = 4;
+
+/// One statement.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does to the session's state.
+    pub kind: Kind,
+    /// It may change what names mean.
+    pub changes_names: bool,
+    /// Its result's columns.
+    pub lineage: Lineage,
+    /// It may have a result.
+    pub has_result: bool,
+    /// Its result may hold a masked value.
+    pub reach: bool,
+    /// The text that it stands in, and its number there: what a PREPARE keeps.
+    pub source: (Arc<str>, usize),
+}
+
+impl Step {
+    /// It makes or drops prepared statements.
+    pub fn changes_statements(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Prepare { .. } | Kind::Deallocate { .. } | Kind::Discard { .. }
+        )
+    }
+
+    /// It makes or drops portals.
+    pub fn changes_portals(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Declare { .. }
+                | Kind::Close { .. }
+                | Kind::Discard { .. }
+                | Kind::Commit
+                | Kind::Rollback
+                | Kind::RollbackTo
+        )
+    }
+
+    /// What follows can only be judged when it is done.
+    pub fn is_barrier(&self) -> bool {
+        self.changes_names || self.changes_statements() || matches!(self.kind, Kind::SearchPath)
+    }
+
+    /// It may ask the client for data.
+    pub fn takes_data(&self) -> bool {
+        matches!(self.kind, Kind::CopyIn)
+    }
+}
+
+/// A unit's statements, resolved.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// In order.
+    pub steps: Vec<Rc<Step>>,
+    /// Effects of all of them.
+    pub effects: Vec<Effect>,
+    /// Some result may hold a masked value.
+    pub reach: bool,
+}
+
+/// Why statements cannot be resolved.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// Something must be learnt first.
+    Unready(Unready),
+    /// They depend on what the server has, and answers are outstanding.
+    Outstanding,
+    /// They cannot pass.
+    Refused(Refusal),
+}
+
+impl From<Unready> for Unresolved {
+    fn from(unready: Unready) -> Self {
+        Self::Unready(unready)
+    }
+}
+
+/// Resolves the statements of a text. `settled`: every earlier answer has arrived, so that `names` is exact.
+pub fn resolve<J: Judge>(
+    judge: &mut J,
+    names: &Names,
+    settled: bool,
+    reserved: &str,
+    text: &Arc<str>,
+    reading: &Reading,
+) -> Result<Steps, Unresolved> {
+    let mut resolver = Resolver {
+        judge,
+        names,
+        settled,
+        reserved,
+        made: Vec::new(),
+        cursors: Vec::new(),
+        out: Steps::default(),
+    };
+    for (index, statement) in reading.statements.iter().enumerate() {
+        let step = resolver.statement(text, index, statement, statement, reading.touches_masked, 0)?;
+        resolver.out.effects.extend(statement.effects.iter().cloned());
+        resolver.out.reach |= step.reach;
+        resolver.out.steps.push(Rc::new(step));
+    }
+    Ok(resolver.out)
+}
+
+/// Resolves what a prepared statement runs.
+pub fn resolve_prepared<J: Judge>(
+    judge: &mut J,
+    names: &Names,
+    settled: bool,
+    reserved: &str,
+    prepared: &Prepared,
+) -> Result<(Rc<Reading>, Steps), Unresolved> {
+    let reading = judge.read(&prepared.text, &prepared.types)?;
+    let Some(index) = prepared.inner else {
+        let steps = resolve(judge, names, settled, reserved, &prepared.text, &reading)?;
+        return Ok((reading, steps));
+    };
+    let Some(Kind::Prepare { inner, .. }) = reading.statements.get(index).map(|statement| &statement.kind) else {
+        return Err(Unresolved::Refused(unknown_statement("")));
+    };
+    let mut resolver = Resolver {
+        judge,
+        names,
+        settled,
+        reserved,
+        made: Vec::new(),
+        cursors: Vec::new(),
+        out: Steps::default(),
+    };
+    let step = resolver.statement(&prepared.text, index, inner, inner, reading.touches_masked, 0)?;
+    let mut steps = resolver.out;
+    steps.effects.extend(inner.effects.iter().cloned());
+    steps.reach |= step.reach;
+    steps.steps.push(Rc::new(step));
+    Ok((reading, steps))
+}
+
+struct Resolver<'a, J> {
+    judge: &'a mut J,
+    names: &'a Names,
+    settled: bool,
+    reserved: &'a str,
+    /// Statements that an earlier PREPARE of the same text makes.
+    made: Vec<(String, Rc<Prepared>)>,
+    /// Cursors that an earlier DECLARE of the same text makes: lineage and reach.
+    cursors: Vec<(String, Lineage, bool)>,
+    out: Steps,
+}
+
+impl<J: Judge> Resolver<'_, J> {
+    fn statement(
+        &mut self,
+        text: &Arc<str>,
+        index: usize,
+        statement: &Statement,
+        outer: &Statement,
+        reach: bool,
+        depth: usize,
+    ) -> Result<Step, Unresolved> {
+        let mut lineage = statement.lineage.clone();
+        let mut reach = reach;
+        let mut changes_names = statement.changes_names() || outer.changes_names();
+        match &statement.kind {
+            Kind::Prepare { name, .. } => {
+                self.check(name)?;
+                let prepared = Prepared::new(text.clone(), Vec::new(), Some(index));
+                self.made.push((name.clone(), prepared));
+            }
+            Kind::Declare { name, lineage, .. } => {
+                self.check(name)?;
+                self.cursors.push((name.clone(), lineage.clone(), reach));
+            }
+            Kind::Execute { name } => {
+                if depth >= DEPTH {
+                    return Err(Unresolved::Refused(Refusal::new(
+                        Code::LimitExceeded,
+                        "EXECUTE leads to EXECUTE too often",
+                    )));
+                }
+                let prepared = self.find(name)?;
+                let read = self.judge.read(&prepared.text, &prepared.types)?;
+                let inner = match prepared.inner.and_then(|index| read.statements.get(index)) {
+                    Some(Statement {
+                        kind: Kind::Prepare { inner, .. },
+                        ..
+                    }) => Some(inner.as_ref()),
+                    Some(_) => None,
+                    None => read.statements.first(),
+                };
+                if let Some(inner) = inner {
+                    let at = prepared.inner.unwrap_or(0);
+                    let step = self.statement(&prepared.text, at, inner, inner, read.touches_masked, depth + 1)?;
+                    self.out.effects.extend(inner.effects.iter().cloned());
+                    changes_names |= step.changes_names;
+                    reach |= step.reach;
+                    // EXPLAIN EXECUTE has a result of its own; EXECUTE has the statement's.
+                    lineage = lineage.or(step.has_result.then_some(step.lineage));
+                }
+            }
+            Kind::Fetch { name, .. } => {
+                if let Some((_, found, reaches)) = self.cursors.iter().rev().find(|(made, ..)| made == name) {
+                    lineage = Some(found.clone());
+                    reach |= reaches;
+                } else if !self.settled {
+                    return Err(Unresolved::Outstanding);
+                } else if let Some(step) = self
+                    .names
+                    .portals
+                    .get(name.as_str())
+                    .and_then(|portal| portal.step.clone())
+                {
+                    lineage = Some(step.lineage.clone());
+                    reach |= step.reach;
+                } else {
+                    // A function that was permitted may have opened it.
+                    lineage = Some(Lineage::Unknown);
+                    reach = true;
+                }
+            }
+            Kind::CopyOut(copy) => lineage = Some(copy.lineage.clone()),
+            _ => {}
+        }
+        Ok(Step {
+            kind: statement.kind.clone(),
+            changes_names,
+            has_result: lineage.is_some(),
+            lineage: lineage.unwrap_or(Lineage::Unknown),
+            reach,
+            source: (text.clone(), index),
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<Rc<Prepared>, Unresolved> {
+        if let Some((_, prepared)) = self.made.iter().rev().find(|(made, _)| made == name) {
+            return Ok(prepared.clone());
+        }
+        if !self.settled {
+            return Err(Unresolved::Outstanding);
+        }
+        let found = self.names.statements.get(name).cloned();
+        found.ok_or_else(|| Unresolved::Refused(unknown_statement(name)))
+    }
+
+    fn check(&self, name: &str) -> Result<(), Unresolved> {
+        if name.starts_with(self.reserved) {
+            return Err(Unresolved::Refused(reserved_name()));
+        }
+        Ok(())
+    }
+}
+
+/// The refusal of a name that belongs to the relay.
+pub fn reserved_name() -> Refusal {
+    Refusal::new(Code::Unsupported, "this name is reserved for the relay").hint("choose another name")
+}
+
+/// What the server says of a statement that it does not have.
+pub fn unknown_statement(name: &str) -> Refusal {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Refusal::new(Code::NotFound, message)
+}
