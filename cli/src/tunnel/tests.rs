@@ -90,6 +90,22 @@ fn a_refusal_comes_with_its_code_and_hint_and_the_tunnel_goes_on() {
 }
 
 #[test]
+fn a_session_that_waits_says_so_and_leaves_what_runs_alone() {
+    in_both(async |_world, dial, _| {
+        let tunnel = Tunnel::connect(&dial).await.unwrap();
+        let opened = tunnel.open("echo", None, None).await.unwrap();
+        let mut slow = std::pin::pin!(tunnel.open("slow", None, None));
+        tokio::select! {
+            answer = &mut slow => panic!("{answer:?}"),
+            notice = tunnel.notice() => assert_eq!(notice.unwrap(), "waits for approval"),
+        }
+        let mut stream = tunnel.stream(&opened.session).await.unwrap();
+        stream.write_all(b"ping").await.unwrap();
+        assert_eq!(stream.chunk(4).await.unwrap().unwrap(), "ping");
+    });
+}
+
+#[test]
 fn the_end_of_a_session_reaches_its_client_with_the_reason() {
     in_both(async |world, dial, _| {
         let tunnel = Tunnel::connect(&dial).await.unwrap();

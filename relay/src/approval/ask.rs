@@ -6,7 +6,8 @@ use hoop_shared::api::{EffectShown, Parameter, PrincipalKind, RequestKind};
 use hoop_shared::id::SessionId;
 
 use super::Person;
-use crate::policy::{Judged, Requirement, Review};
+use crate::authn::Identity;
+use crate::policy::{AdmissionReview, Judged, Requirement, Review};
 use crate::session::Grant;
 
 /// A digest of the exact bytes that wait (BLAKE3).
@@ -56,6 +57,49 @@ impl Ask {
             digest,
             details: Vec::new(),
             ttl: review.ttl(),
+        }
+    }
+
+    /// Makes the ask for a session that policy wants approved before it is opened.
+    pub fn session(
+        id: &SessionId,
+        identity: &Identity,
+        connection: &str,
+        reason: Option<&str>,
+        review: &AdmissionReview,
+    ) -> Self {
+        // Length before text: no two sets of texts have the same bytes.
+        let mut digest = blake3::Hasher::new();
+        for text in [id.as_str(), identity.login(), connection, reason.unwrap_or_default()] {
+            digest
+                .update(&(text.len() as u64).to_be_bytes())
+                .update(text.as_bytes());
+        }
+        Self {
+            kind: RequestKind::Session,
+            session: id.clone(),
+            connection: connection.to_owned(),
+            asker: Person::of(identity),
+            asker_kind: identity.kind(),
+            login: identity.login().to_owned(),
+            groups: identity.groups().to_vec(),
+            reason: reason.map(str::to_owned),
+            statement: format!("open a session on {connection}"),
+            parameters: Vec::new(),
+            effects: vec![EffectShown {
+                action: "connect".to_owned(),
+                resource: connection.to_owned(),
+            }],
+            rules: review.rules().to_vec(),
+            requirements: review.requirements.clone(),
+            digest: *digest.finalize().as_bytes(),
+            details: Vec::new(),
+            ttl: review
+                .requirements
+                .iter()
+                .map(|rule| rule.ttl)
+                .min()
+                .unwrap_or_default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::wire::{
@@ -13,7 +13,7 @@ use hoop_shared::wire::{
 };
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
 use super::Phase;
@@ -122,7 +122,8 @@ pub(super) async fn run<S: Service>(
     writer: &mut (impl AsyncWrite + Unpin),
     mut phase: watch::Receiver<Phase>,
 ) -> Left {
-    let mut opening = FuturesOrdered::new();
+    let (noting, mut noted) = mpsc::channel(MAX_OPENING);
+    let mut opening = FuturesUnordered::new();
     let mut endings = FuturesUnordered::new();
     let mut leases: HashMap<SessionId, S::Lease> = HashMap::new();
     let left = loop {
@@ -130,8 +131,8 @@ pub(super) async fn run<S: Service>(
             frame = reader.read() => match frame {
                 Ok(Some(Frame::Open(ask))) => {
                     if opening.len() < MAX_OPENING && *phase.borrow() == Phase::Serving {
-                        let (service, who, source) = (Arc::clone(service), who.clone(), client.source);
-                        opening.push_back(async move { (ask.number, service.open(who, ask, source).await) });
+                        let (service, who, source, noting) = (Arc::clone(service), who.clone(), client.source, noting.clone());
+                        opening.push(async move { (ask.number, service.open(who, ask, source, noting).await) });
                         Ok(())
                     } else {
                         let draining = *phase.borrow() != Phase::Serving;
@@ -167,6 +168,7 @@ pub(super) async fn run<S: Service>(
                     Ok(())
                 }
             }
+            Some(text) = noted.recv() => say(writer, Notice { session: None, text }).await,
             changed = phase.changed() => {
                 let now = *phase.borrow_and_update();
                 match (changed, now) {

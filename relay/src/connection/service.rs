@@ -7,6 +7,7 @@ use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Refusal;
 use hoop_shared::wire::{Open, Opened, WireLimits};
 use rustls_pki_types::CertificateDer;
+use tokio::sync::mpsc;
 
 use super::ClientStream;
 
@@ -28,12 +29,14 @@ pub trait Service: Send + Sync + 'static {
     /// What a client may have, for its welcome.
     fn limits(&self) -> WireLimits;
 
-    /// Opens a session. The answer's number is the question's.
+    /// Opens a session. The answer's number is the question's. What the person should see meanwhile goes to `notices`;
+    /// where that is full it is lost.
     fn open(
         &self,
         who: Self::Who,
         ask: Open,
         source: IpAddr,
+        notices: mpsc::Sender<String>,
     ) -> impl Future<Output = Result<(Opened, Self::Lease), Refusal>>;
 
     /// Waits for the end of a session, and why it ends.

@@ -7,11 +7,15 @@
 mod cancel;
 mod end;
 mod grant;
+mod open;
 mod registry;
+mod rules;
 mod running;
 
 pub use cancel::{CancelKey, CancelKeys};
 pub use end::End;
 pub use grant::Grant;
+pub use open::{Door, Wish};
 pub use registry::{Registry, Running};
-pub use running::{Lease, Session, StreamSlot, supervise};
+pub use rules::{Rules, SharedRules};
+pub use running::{Counts, Lease, Session, StreamSlot, supervise};

@@ -9,8 +9,12 @@ use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{CancelKeys, End, Grant};
+use super::{CancelKeys, End, Grant, SharedRules};
+use crate::approval::Desk;
 use crate::config::{Limits, SessionTimes};
+use crate::mask::Masks;
+use crate::policy::Policies;
+use crate::store::sessions::SessionCounts;
 
 /// How long a session outlives its control connection. Short: its client has nowhere to read why anything ends.
 const LOST_GRACE: Duration = Duration::from_secs(5);
@@ -23,8 +27,11 @@ const NOT_LOST: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Session {
     grant: Grant,
+    rules: SharedRules,
+    desk: Desk,
     limits: Limits,
     times: SessionTimes,
+    counts: Counts,
     started: Instant,
     started_at: SystemTime,
     /// Milliseconds after `started` of the last byte from the client.
@@ -40,11 +47,15 @@ pub struct Session {
 }
 
 impl Session {
-    pub(in crate::session) fn new(grant: Grant, limits: Limits, times: SessionTimes) -> Self {
+    pub(in crate::session) fn new(grant: Grant, rules: SharedRules, desk: Desk) -> Self {
+        let config = Arc::clone(rules.load().config());
         Self {
             grant,
-            limits,
-            times,
+            rules,
+            desk,
+            limits: config.limits.clone(),
+            times: config.session.clone(),
+            counts: Counts::default(),
             started: Instant::now(),
             started_at: SystemTime::now(),
             touched: AtomicU64::new(0),
@@ -66,6 +77,27 @@ impl Session {
     /// The session's id.
     pub fn id(&self) -> &SessionId {
         self.grant.session()
+    }
+
+    /// The policies that hold now: those of the last reload.
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(self.rules.load().policies())
+    }
+
+    /// The masks that hold now for its connection; `None` where a reload took the connection away, and the session is
+    /// about to end.
+    pub fn masks(&self) -> Option<Arc<Masks>> {
+        self.rules.load().masks(&self.grant.connection().name).cloned()
+    }
+
+    /// Where its operations wait for approval.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// The limits that it was opened with.
@@ -188,6 +220,47 @@ pub async fn supervise(session: &Session) -> End {
                 () = session.changed.notified() => {}
                 () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
             },
+        }
+    }
+}
+
+/// What a session has done so far, for the line of `sessions ls`.
+#[derive(Debug, Default)]
+pub struct Counts {
+    operations: AtomicU64,
+    blocked: AtomicU64,
+    held: AtomicU64,
+    masked: AtomicU64,
+}
+
+impl Counts {
+    /// An operation was tried.
+    pub fn operation(&self) {
+        self.operations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was blocked.
+    pub fn blocked(&self) {
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was held.
+    pub fn held(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many values were masked.
+    pub fn masked(&self, values: u64) {
+        self.masked.fetch_add(values, Ordering::Relaxed);
+    }
+
+    /// All of them, as the store keeps them.
+    pub fn now(&self) -> SessionCounts {
+        SessionCounts {
+            operations: self.operations.load(Ordering::Relaxed),
+            blocked: self.blocked.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
+            masked: self.masked.load(Ordering::Relaxed),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!   client   Hello ────────────▶            version range, build, features, machine
 //!            ◀──────── Welcome | Refused    version, relay, limits, time, notices
 //!            Open(n) ──────────▶            a connection's name and a reason, never an address or a user
-//!            ◀──── Opened(n) | Refused(n)   answered in order
+//!            ◀──── Opened(n) | Refused(n)   answered when decided: an approval may take its time
 //!            ◀──── Notice, Close            pushed at any time: a session ended, and why
 //!            Close(session), Bye ─▶         ends one session; ends all
 //!

@@ -16,7 +16,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -158,8 +158,18 @@ impl Service for Shared {
         }
     }
 
-    async fn open(&self, (): (), ask: Open, source: IpAddr) -> Result<(Opened, EchoLease), Refusal> {
+    async fn open(
+        &self,
+        (): (),
+        ask: Open,
+        source: IpAddr,
+        notices: mpsc::Sender<String>,
+    ) -> Result<(Opened, EchoLease), Refusal> {
         assert!(source.is_loopback());
+        if ask.connection == "slow" {
+            notices.try_send("waits for approval".into()).unwrap();
+            std::future::pending::<()>().await;
+        }
         if ask.connection != "echo" {
             return Err(Refusal::new(Code::Blocked, "not for you").rule("nobody"));
         }

@@ -1,0 +1,157 @@
+//! Opening a session: the connection by its name, policy's answer to `connect`, an approval where it asks for one, the
+//! limits, then the one place that makes a [`Grant`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hoop_shared::id::SessionId;
+use hoop_shared::refusal::{Code, Refusal};
+
+use super::{Grant, Registry, Session, SharedRules};
+use crate::approval::{Ask, Desk};
+use crate::authn::Identity;
+use crate::config::Connection;
+use crate::policy::{Admission, AdmissionReview, ConnectBlocked, ConnectDecision, Reason};
+
+/// The longest reason, in characters: a sentence or two, shown to approvers and kept with the recording.
+const LONGEST_REASON: usize = 1_000;
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The connection's name.
+    pub connection: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Where it comes from.
+    pub source: IpAddr,
+}
+
+/// Where sessions are opened.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What sessions run by.
+    pub rules: SharedRules,
+    /// Where operations, and sessions that need it, wait for approval.
+    pub desk: Desk,
+    /// The running sessions.
+    pub registry: Arc<Registry>,
+}
+
+impl Door {
+    /// Opens a session. `held` is told what to say to the person while the session waits for approval.
+    ///
+    /// Cancel safe: dropped, a request that waits is withdrawn, and no session is left behind.
+    ///
+    /// # Errors
+    /// There is no such connection, policy refuses, nobody approves, or a limit is reached.
+    pub async fn open(
+        &self,
+        identity: Arc<Identity>,
+        wish: Wish,
+        held: impl Fn(String),
+    ) -> Result<Arc<Session>, Refusal> {
+        if wish
+            .reason
+            .as_ref()
+            .is_some_and(|reason| reason.chars().count() > LONGEST_REASON)
+        {
+            let message = format!("the reason has more than {LONGEST_REASON} characters");
+            return Err(Refusal::new(Code::Usage, message));
+        }
+        let rules = self.rules.load_full();
+        let Some(connection) = rules.config().connection(&wish.connection) else {
+            return Err(Refusal::new(Code::NotFound, "the relay has no connection of this name")
+                .hint("`hoopctl ls` shows those that you may use"));
+        };
+        let id =
+            SessionId::random().map_err(|_| Refusal::new(Code::RelayFault, "the relay cannot make a session id"))?;
+        let decision = rules
+            .policies()
+            .connect(&identity, connection, wish.reason.as_deref(), wish.source);
+        let admission = match decision {
+            ConnectDecision::Allow(admission) => admission,
+            ConnectDecision::Block(blocked) => return Err(refused(&blocked, connection)),
+            ConnectDecision::RequireApproval(review) => {
+                self.approved(&id, &identity, connection, &wish, review, held).await?
+            }
+        };
+        // While it waited the rules may have changed: what was approved was for this connection as it was.
+        let now = self.rules.load_full();
+        let still = now
+            .config()
+            .connection(&connection.name)
+            .is_some_and(|current| Arc::ptr_eq(current, connection));
+        if !still && !Arc::ptr_eq(&now, &rules) {
+            return Err(Refusal::new(
+                Code::Failed,
+                "the relay's configuration changed while the session was being opened",
+            )
+            .hint("try again"));
+        }
+        let grant = grant(id, admission, identity, Arc::clone(connection), wish, &now)?;
+        let session = Arc::new(Session::new(grant, Arc::clone(&self.rules), self.desk.clone()));
+        self.registry.add(Arc::clone(&session))?;
+        Ok(session)
+    }
+
+    async fn approved(
+        &self,
+        id: &SessionId,
+        identity: &Identity,
+        connection: &Connection,
+        wish: &Wish,
+        review: AdmissionReview,
+        held: impl Fn(String),
+    ) -> Result<Admission, Refusal> {
+        let ask = Ask::session(id, identity, &connection.name, wish.reason.as_deref(), &review);
+        let mut request = self.desk.hold(ask).await?;
+        let groups: Vec<_> = review
+            .requirements
+            .iter()
+            .flat_map(|rule| rule.approvers.iter().cloned())
+            .collect();
+        held(format!(
+            "{}: opening a session on {} waits for approval by {}",
+            request.id(),
+            connection.name,
+            groups.join(", ")
+        ));
+        if let Some(refusal) = request.decided().await.refusal(request.id()) {
+            return Err(refusal);
+        }
+        Ok(review.approve(request.release().await?))
+    }
+}
+
+/// Makes the grant out of the admission, which names login and connection.
+fn grant(
+    id: SessionId,
+    admission: Admission,
+    identity: Arc<Identity>,
+    connection: Arc<Connection>,
+    wish: Wish,
+    rules: &super::Rules,
+) -> Result<Grant, Refusal> {
+    if !admission.covers(identity.login(), &connection.name) {
+        return Err(Refusal::new(Code::RelayFault, "the admission is for another session"));
+    }
+    let longest = rules.config().session.max_duration;
+    Ok(Grant::new(id, identity, connection, wish.reason, wish.source, longest))
+}
+
+fn refused(blocked: &ConnectBlocked, connection: &Connection) -> Refusal {
+    let name = &connection.name;
+    let rule = blocked.rules.first();
+    let message = match (blocked.reason, &blocked.message, rule) {
+        (Reason::Forbidden, Some(message), Some(rule)) => format!("blocked by policy {rule}: {message}"),
+        (Reason::Forbidden, _, Some(rule)) => format!("blocked by policy {rule}: connect is not allowed on {name}"),
+        (Reason::PolicyError, ..) => format!("blocked: the relay's policies cannot decide about connect on {name}"),
+        _ => format!("blocked: no policy permits connect on {name}"),
+    };
+    let refusal = Refusal::new(Code::Blocked, message).hint("`hoopctl ls` shows what you may use");
+    match rule {
+        Some(rule) => refusal.rule(rule),
+        None => refusal,
+    }
+}
