@@ -9,9 +9,23 @@
 //!
 //! Grammar: libpg_query, the sources of PostgreSQL 18's own parser. Facts about statements: the server's manual, part VI.
 
+mod administer;
+mod call;
+mod copy;
+mod define;
+mod expression;
+mod from;
+mod functions;
+mod keys;
 mod parse;
+mod query;
 mod read;
+mod reader;
+mod scope;
+mod session;
 pub mod settings;
+mod statement;
+mod write;
 
 use std::sync::Arc;
 
@@ -19,7 +33,7 @@ use crate::inspect::catalog::Catalog;
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, SqlAction};
 
-pub use read::read;
+pub use read::{read, view_lineage};
 
 /// Under what a text is read.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +129,12 @@ pub struct Statement {
     pub lineage: Option<Lineage>,
     /// Byte range in the message's text, for pointing at it.
     pub span: std::ops::Range<usize>,
+    /// Tables it names, as `schema.table`.
+    pub tables: Vec<String>,
+    /// Functions it calls, as `schema.name(types)`.
+    pub functions: Vec<String>,
+    /// It can reach a masked value.
+    pub touches_masked: bool,
 }
 
 /// What a statement does to the session's own state. Names are folded as the server folds them and cut at 63 bytes.
@@ -276,6 +296,8 @@ pub struct Scope {
     pub search_path: Arc<[String]>,
     /// The session has temporary objects that the catalog snapshot cannot know.
     pub has_temp: bool,
+    /// search_path or role were changed in the transaction that runs, so that its end changes them back.
+    pub transient: bool,
     /// The timeouts that the session began with, by setting, in milliseconds: they may only be shortened. 0 or missing: none.
     pub timeouts: Arc<[(String, u64)]>,
 }
@@ -286,6 +308,7 @@ impl Scope {
         Self {
             search_path: ["pg_catalog", "public"].map(str::to_owned).into(),
             has_temp: false,
+            transient: false,
             timeouts: Arc::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! The settings that a session may change: one list for startup parameters, SET, RESET and set_config.
 //!
-//! *Harmless*: it changes how values look or makes the session stricter. *Pinned*: the relay's reading of text or results rests on
+//! *Harmless*: it changes how values look, how a plan is found or which transactions begin; what they write is judged by itself. *Pinned*: the relay's reading of text or results rests on
 //! its value; another value is refused whatever policies say. *Other*: `sql:configure`.
 //! Meanings: the manual's chapter on server configuration.
 
@@ -32,6 +32,7 @@ const HARMLESS: &[&str] = &[
     "datestyle",
     "default_transaction_deferrable",
     "default_transaction_isolation",
+    "default_transaction_read_only",
     "enable_async_append",
     "enable_bitmapscan",
     "enable_gathermerge",
@@ -67,6 +68,7 @@ const HARMLESS: &[&str] = &[
     "timezone",
     "transaction_deferrable",
     "transaction_isolation",
+    "transaction_read_only",
     "xmlbinary",
     "xmloption",
 ];
@@ -164,6 +166,12 @@ pub fn classify(name: &str, value: Option<&str>, limits: &[(String, u64)]) -> Cl
 pub fn is_pinned(name: &str) -> bool {
     let name = fold(name);
     PINNED.iter().any(|(pinned, _)| *pinned == name)
+}
+
+/// Not every value of the setting is harmless, so that a computed one is not.
+pub fn depends_on_value(name: &str) -> bool {
+    let name = fold(name);
+    is_pinned(&name) || TIMEOUTS.contains(&name.as_ref()) || name == "row_security"
 }
 
 /// A setting that limits time. Its value may only be shortened; see [`milliseconds`].

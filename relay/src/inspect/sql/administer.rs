@@ -1,0 +1,500 @@
+//! Everything else that defines: functions, types, roles, grants, extensions, replication, the server itself.
+
+use std::sync::Arc;
+
+use pg_raw_parse::raw::{GrantTargetType, ObjectType};
+use pg_raw_parse::{Node, nodes};
+
+use super::expression::Role;
+use super::reader::Reader;
+use super::scope::{Env, Frame};
+use crate::policy::{Resource, SqlAction};
+
+impl Reader<'_> {
+    pub fn administer(&mut self, node: Node<'_>) {
+        match node {
+            Node::CreateSchemaStmt(create) => {
+                self.act(
+                    SqlAction::Create,
+                    create
+                        .schemaname()
+                        .map_or(Resource::Connection, |name| Resource::Schema(Arc::from(name))),
+                );
+                for element in create.schema_elts() {
+                    self.define(element);
+                }
+            }
+            Node::CreateFunctionStmt(create) => self.create_function(create),
+            Node::AlterFunctionStmt(alter) => {
+                let resource = self.function_resource(alter.func());
+                self.act(SqlAction::Alter, resource);
+                for action in alter.actions() {
+                    if let Node::VariableSetStmt(set) = action.arg() {
+                        self.stored_setting(Some(set));
+                    }
+                }
+            }
+            // Operators, aggregates, types, collations, text search: code that other statements call.
+            Node::DefineStmt(define) => {
+                let names: Vec<&str> = define.defnames().iter().filter_map(nodes::String::sval).collect();
+                self.act(SqlAction::Create, schema_of(&names));
+            }
+            Node::CreateDomainStmt(create) => {
+                let names: Vec<&str> = create.domainname().iter().filter_map(nodes::String::sval).collect();
+                self.act(SqlAction::Create, schema_of(&names));
+                let frame = value_frame();
+                let env = Env {
+                    frame: &frame,
+                    outer: None,
+                    ctes: None,
+                };
+                for constraint in create.constraints() {
+                    self.expression(constraint.raw_expr(), &env, Role::Decides);
+                }
+            }
+            Node::AlterDomainStmt(alter) => {
+                let names: Vec<&str> = alter.type_name().iter().filter_map(Node::as_str).collect();
+                self.act(SqlAction::Alter, schema_of(&names));
+                let frame = value_frame();
+                let env = Env {
+                    frame: &frame,
+                    outer: None,
+                    ctes: None,
+                };
+                match alter.def() {
+                    Node::Constraint(constraint) => {
+                        self.expression(constraint.raw_expr(), &env, Role::Decides);
+                    }
+                    other => {
+                        self.expression(other, &env, Role::Decides);
+                    }
+                }
+            }
+            Node::CompositeTypeStmt(create) => match create.typevar() {
+                Some(range) => self.makes(range, &[SqlAction::Create]),
+                None => self.unknown(),
+            },
+            Node::CreateEnumStmt(create) => {
+                let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
+                self.act(SqlAction::Create, schema_of(&names));
+            }
+            Node::CreateRangeStmt(create) => {
+                let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
+                self.act(SqlAction::Create, schema_of(&names));
+            }
+            Node::AlterEnumStmt(alter) => {
+                let names: Vec<&str> = alter.type_name().iter().filter_map(nodes::String::sval).collect();
+                self.act(SqlAction::Alter, schema_of(&names));
+            }
+            Node::CreateOpClassStmt(_)
+            | Node::CreateOpFamilyStmt(_)
+            | Node::CreateCastStmt(_)
+            | Node::CreateConversionStmt(_)
+            | Node::CreateTransformStmt(_)
+            | Node::CreatePLangStmt(_)
+            | Node::CreateEventTrigStmt(_)
+            | Node::CreateAmStmt(_) => self.act(SqlAction::Create, Resource::Connection),
+            Node::AlterOpFamilyStmt(_)
+            | Node::AlterOperatorStmt(_)
+            | Node::AlterTypeStmt(_)
+            | Node::AlterCollationStmt(_)
+            | Node::AlterStatsStmt(_)
+            | Node::AlterEventTrigStmt(_)
+            | Node::AlterTSDictionaryStmt(_)
+            | Node::AlterTSConfigurationStmt(_)
+            | Node::AlterObjectDependsStmt(_) => self.act(SqlAction::Alter, Resource::Connection),
+            Node::RenameStmt(rename) => {
+                let (kind, relation) = (rename.rename_type, rename.relation());
+                self.object(SqlAction::Alter, kind, relation, rename.object());
+                // From here on the new name means something.
+                if let Some(name) = rename.newname() {
+                    self.made.push(name.to_owned());
+                }
+            }
+            Node::AlterObjectSchemaStmt(alter) => {
+                self.object(SqlAction::Alter, alter.object_type, alter.relation(), alter.object());
+                if let Some(schema) = alter.newschema() {
+                    self.act(SqlAction::Create, Resource::Schema(Arc::from(schema)));
+                }
+            }
+            Node::AlterOwnerStmt(alter) => {
+                self.object(SqlAction::Alter, alter.object_type, alter.relation(), alter.object());
+                self.object(SqlAction::Grant, alter.object_type, alter.relation(), alter.object());
+            }
+            Node::CommentStmt(comment) => self.object(SqlAction::Comment, comment.objtype, None, comment.object()),
+            Node::SecLabelStmt(label) => self.object(SqlAction::Comment, label.objtype, None, label.object()),
+            Node::GrantStmt(grant) => self.grant(grant),
+            Node::GrantRoleStmt(grant) => {
+                let action = if grant.is_grant {
+                    SqlAction::Grant
+                } else {
+                    SqlAction::Revoke
+                };
+                self.act(action, Resource::Connection);
+                self.act(SqlAction::Role, Resource::Connection);
+            }
+            Node::AlterDefaultPrivilegesStmt(alter) => {
+                let grants = alter.action().is_none_or(|action| action.is_grant);
+                self.act(SqlAction::Alter, Resource::Connection);
+                self.act(
+                    if grants { SqlAction::Grant } else { SqlAction::Revoke },
+                    Resource::Connection,
+                );
+            }
+            Node::CreateRoleStmt(_) => self.role(SqlAction::Create),
+            Node::AlterRoleStmt(_) => self.role(SqlAction::Alter),
+            Node::AlterRoleSetStmt(alter) => {
+                self.role(SqlAction::Alter);
+                self.stored_setting(alter.setstmt());
+            }
+            Node::DropRoleStmt(_) => self.role(SqlAction::Drop),
+            Node::DropOwnedStmt(_) => {
+                // Which objects is the server's to know.
+                self.act(SqlAction::Drop, Resource::Connection);
+                self.act(SqlAction::Revoke, Resource::Connection);
+                self.unknown();
+            }
+            Node::ReassignOwnedStmt(_) => {
+                self.act(SqlAction::Alter, Resource::Connection);
+                self.act(SqlAction::Grant, Resource::Connection);
+            }
+            Node::CreateExtensionStmt(_) => self.extension(SqlAction::Create),
+            Node::AlterExtensionStmt(_) | Node::AlterExtensionContentsStmt(_) => self.extension(SqlAction::Alter),
+            Node::LoadStmt(_) => {
+                self.act(SqlAction::Extension, Resource::Connection);
+                self.act(SqlAction::ServerFile, Resource::Connection);
+            }
+            Node::CreateFdwStmt(_) | Node::CreateForeignServerStmt(_) | Node::CreateUserMappingStmt(_) => {
+                self.foreign(SqlAction::Create);
+            }
+            Node::ImportForeignSchemaStmt(import) => {
+                self.foreign(SqlAction::Create);
+                if let Some(schema) = import.local_schema() {
+                    self.act(SqlAction::Create, Resource::Schema(Arc::from(schema)));
+                }
+            }
+            Node::AlterFdwStmt(_) | Node::AlterForeignServerStmt(_) | Node::AlterUserMappingStmt(_) => {
+                self.foreign(SqlAction::Alter);
+            }
+            Node::DropUserMappingStmt(_) => self.foreign(SqlAction::Drop),
+            Node::CreatePublicationStmt(create) => self.publication(SqlAction::Create, create.pubobjects()),
+            Node::AlterPublicationStmt(alter) => self.publication(SqlAction::Alter, alter.pubobjects()),
+            Node::CreateSubscriptionStmt(_) => self.replication(SqlAction::Create),
+            Node::AlterSubscriptionStmt(_) => self.replication(SqlAction::Alter),
+            Node::DropSubscriptionStmt(_) => self.replication(SqlAction::Drop),
+            Node::CreateTableSpaceStmt(_) => {
+                self.act(SqlAction::ServerFile, Resource::Connection);
+                self.system(SqlAction::Create);
+            }
+            Node::AlterTableSpaceOptionsStmt(_) | Node::AlterTableMoveAllStmt(_) => {
+                self.act(SqlAction::ServerFile, Resource::Connection);
+                self.system(SqlAction::Alter);
+            }
+            Node::DropTableSpaceStmt(_) => {
+                self.act(SqlAction::ServerFile, Resource::Connection);
+                self.system(SqlAction::Drop);
+            }
+            Node::CreatedbStmt(_) => self.system(SqlAction::Create),
+            Node::AlterDatabaseStmt(_) | Node::AlterDatabaseRefreshCollStmt(_) => self.system(SqlAction::Alter),
+            Node::AlterDatabaseSetStmt(alter) => {
+                self.system(SqlAction::Alter);
+                self.stored_setting(alter.setstmt());
+            }
+            Node::DropdbStmt(_) => self.system(SqlAction::Drop),
+            Node::AlterSystemStmt(alter) => {
+                self.system(SqlAction::Alter);
+                self.act(SqlAction::Maintenance, Resource::Connection);
+                self.stored_setting(alter.setstmt());
+            }
+            Node::CheckPointStmt(_) => self.act(SqlAction::System, Resource::Connection),
+            _ => self.unknown(),
+        }
+    }
+
+    fn create_function(&mut self, create: &nodes::CreateFunctionStmt) {
+        let names: Vec<&str> = create.funcname().iter().filter_map(Node::as_str).collect();
+        let schema = match names.as_slice() {
+            [schema, _] | [_, schema, _] => *schema,
+            _ => self.creation_schema(),
+        };
+        let name = names.last().copied().unwrap_or_default();
+        let arguments: Vec<String> = create
+            .parameters()
+            .iter()
+            .filter(|parameter| {
+                use pg_raw_parse::raw::FunctionParameterMode as Mode;
+                !matches!(parameter.mode, Mode::FUNC_PARAM_OUT | Mode::FUNC_PARAM_TABLE)
+            })
+            .map(|parameter| type_text(parameter.arg_type()))
+            .collect();
+        self.act(
+            SqlAction::Create,
+            Resource::Function(Arc::from(schema), Arc::from(name), Arc::from(arguments.join(", "))),
+        );
+        let frame = Frame::default();
+        let env = Env {
+            frame: &frame,
+            outer: None,
+            ctes: None,
+        };
+        for parameter in create.parameters() {
+            self.expression(parameter.defexpr(), &env, Role::Decides);
+        }
+        for option in create.options() {
+            match option.defname() {
+                Some("language") => {
+                    let language = option.arg().as_str().unwrap_or_default().to_owned();
+                    if !matches!(language.as_str(), "sql" | "plpgsql") {
+                        // Code that the server runs outside its own languages.
+                        self.act(SqlAction::Extension, Resource::Connection);
+                    }
+                }
+                Some("set") => {
+                    if let Node::VariableSetStmt(set) = option.arg() {
+                        self.stored_setting(Some(set));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn creation_schema(&self) -> &str {
+        self.world
+            .scope
+            .search_path
+            .iter()
+            .find(|schema| *schema != "pg_catalog" && !schema.starts_with("pg_temp"))
+            .map_or("", String::as_str)
+    }
+
+    fn function_resource(&self, function: Option<&nodes::ObjectWithArgs>) -> Resource {
+        let Some(function) = function else {
+            return Resource::Connection;
+        };
+        let names: Vec<&str> = function.objname().iter().filter_map(Node::as_str).collect();
+        let (schema, name) = match names.as_slice() {
+            [schema, name] | [_, schema, name] => (Some(*schema), *name),
+            [name] => (None, *name),
+            _ => return Resource::Connection,
+        };
+        let mut found = self
+            .world
+            .catalog
+            .functions_named(name)
+            .iter()
+            .filter(|function| match schema {
+                Some(schema) => &*function.schema == schema,
+                None => self
+                    .world
+                    .scope
+                    .search_path
+                    .iter()
+                    .any(|path| *path == *function.schema),
+            });
+        match (found.next(), found.next()) {
+            (Some(one), None) => Resource::Function(one.schema.clone(), one.name.clone(), one.arguments.clone()),
+            (Some(one), Some(_)) => {
+                let arguments: Vec<String> = function
+                    .objargs()
+                    .iter()
+                    .map(|arg| match arg {
+                        Node::TypeName(name) => type_text(Some(name)),
+                        _ => String::new(),
+                    })
+                    .collect();
+                Resource::Function(one.schema.clone(), one.name.clone(), Arc::from(arguments.join(", ")))
+            }
+            _ => Resource::Function(
+                Arc::from(schema.unwrap_or_else(|| self.creation_schema())),
+                Arc::from(name),
+                Arc::from(""),
+            ),
+        }
+    }
+
+    /// DROP of what is no relation and no schema.
+    pub fn drop_other(&mut self, kind: ObjectType::Type, object: Node<'_>) {
+        match kind {
+            ObjectType::OBJECT_EXTENSION => self.extension(SqlAction::Drop),
+            ObjectType::OBJECT_FDW | ObjectType::OBJECT_FOREIGN_SERVER => self.foreign(SqlAction::Drop),
+            ObjectType::OBJECT_PUBLICATION => self.replication(SqlAction::Drop),
+            ObjectType::OBJECT_FUNCTION
+            | ObjectType::OBJECT_PROCEDURE
+            | ObjectType::OBJECT_ROUTINE
+            | ObjectType::OBJECT_AGGREGATE => {
+                let resource = match object {
+                    Node::ObjectWithArgs(function) => self.function_resource(Some(function)),
+                    _ => Resource::Connection,
+                };
+                self.act(SqlAction::Drop, resource);
+            }
+            ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN => {
+                let names: Vec<&str> = match object {
+                    Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).collect(),
+                    _ => Vec::new(),
+                };
+                self.act(SqlAction::Drop, schema_of(&names));
+            }
+            _ => self.act(SqlAction::Drop, Resource::Connection),
+        }
+    }
+
+    /// An action on an object that is named in the way of COMMENT, RENAME, OWNER.
+    fn object(&mut self, action: SqlAction, kind: ObjectType::Type, range: Option<&nodes::RangeVar>, object: Node<'_>) {
+        if let Some(range) = range {
+            match self.relation(range) {
+                Some(relation) => self.on_relation(action, &relation),
+                None => self.act(action, self.resource_of(Some(range))),
+            }
+            return;
+        }
+        let names: Vec<&str> = match object {
+            Node::NodeList(list) => list.iter().filter_map(Node::as_str).collect(),
+            Node::String(name) => name.sval().into_iter().collect(),
+            Node::TypeName(name) => name.names().iter().filter_map(nodes::String::sval).collect(),
+            _ => Vec::new(),
+        };
+        let of_relation = match kind {
+            ObjectType::OBJECT_TABLE
+            | ObjectType::OBJECT_VIEW
+            | ObjectType::OBJECT_MATVIEW
+            | ObjectType::OBJECT_SEQUENCE
+            | ObjectType::OBJECT_INDEX
+            | ObjectType::OBJECT_FOREIGN_TABLE => Some(names.as_slice()),
+            ObjectType::OBJECT_COLUMN
+            | ObjectType::OBJECT_TRIGGER
+            | ObjectType::OBJECT_RULE
+            | ObjectType::OBJECT_POLICY
+            | ObjectType::OBJECT_TABCONSTRAINT => names.split_last().map(|(_, of)| of),
+            _ => None,
+        };
+        if let Some(names) = of_relation {
+            match self.relation_by_names(names) {
+                Some(relation) => self.on_relation(action, &relation),
+                None => self.not_found(names.join(".")),
+            }
+            return;
+        }
+        let resource = match (kind, object) {
+            (ObjectType::OBJECT_SCHEMA, _) => names
+                .first()
+                .map_or(Resource::Connection, |name| Resource::Schema(Arc::from(*name))),
+            (_, Node::ObjectWithArgs(function))
+                if matches!(
+                    kind,
+                    ObjectType::OBJECT_FUNCTION
+                        | ObjectType::OBJECT_PROCEDURE
+                        | ObjectType::OBJECT_ROUTINE
+                        | ObjectType::OBJECT_AGGREGATE
+                ) =>
+            {
+                self.function_resource(Some(function))
+            }
+            (ObjectType::OBJECT_TYPE | ObjectType::OBJECT_DOMAIN, _) => schema_of(&names),
+            _ => Resource::Connection,
+        };
+        self.act(action, resource);
+    }
+
+    fn grant(&mut self, grant: &nodes::GrantStmt) {
+        let action = if grant.is_grant {
+            SqlAction::Grant
+        } else {
+            SqlAction::Revoke
+        };
+        let tables = matches!(grant.objtype, ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE);
+        if grant.targtype == GrantTargetType::ACL_TARGET_OBJECT && tables {
+            for range in grant.objects() {
+                match self.relation(range) {
+                    Some(relation) => self.on_relation(action, &relation),
+                    None => self.act(action, self.resource_of(Some(range))),
+                }
+            }
+        } else {
+            // Everything in a schema, functions, databases, …
+            self.act(action, Resource::Connection);
+        }
+    }
+
+    fn role(&mut self, action: SqlAction) {
+        self.act(action, Resource::Connection);
+        self.act(SqlAction::Role, Resource::Connection);
+        self.act(SqlAction::Grant, Resource::Connection);
+    }
+
+    fn extension(&mut self, action: SqlAction) {
+        self.act(action, Resource::Connection);
+        self.act(SqlAction::Extension, Resource::Connection);
+        self.act(SqlAction::ServerFile, Resource::Connection);
+    }
+
+    fn foreign(&mut self, action: SqlAction) {
+        self.act(action, Resource::Connection);
+        self.act(SqlAction::ServerFile, Resource::Connection);
+    }
+
+    fn replication(&mut self, action: SqlAction) {
+        self.act(action, Resource::Connection);
+        self.act(SqlAction::Replication, Resource::Connection);
+    }
+
+    fn publication(&mut self, action: SqlAction, objects: &pg_raw_parse::list::NodeList) {
+        self.replication(action);
+        for object in objects {
+            if let Node::PublicationObjSpec(spec) = object
+                && let Some(published) = spec.pubtable()
+                && let Some(relation) = published.relation().and_then(|range| self.relation(range))
+            {
+                self.on_relation(SqlAction::Replication, &relation);
+            }
+        }
+    }
+
+    fn system(&mut self, action: SqlAction) {
+        self.act(action, Resource::Connection);
+        self.act(SqlAction::System, Resource::Connection);
+    }
+}
+
+/// The schema of a qualified name, else the connection.
+fn schema_of(names: &[&str]) -> Resource {
+    match names {
+        [schema, _] | [_, schema, _] => Resource::Schema(Arc::from(*schema)),
+        _ => Resource::Connection,
+    }
+}
+
+/// A domain's check speaks of `value`.
+fn value_frame() -> Frame {
+    Frame::single(super::write::made("", std::iter::once(Arc::from("value"))))
+}
+
+/// A type as resources spell it, as far as it can be known without looking it up.
+fn type_text(name: Option<&nodes::TypeName>) -> String {
+    let Some(name) = name else { return String::new() };
+    let last = name
+        .names()
+        .iter()
+        .filter_map(nodes::String::sval)
+        .last()
+        .unwrap_or_default();
+    let word = match last {
+        "int4" => "integer",
+        "int8" => "bigint",
+        "int2" => "smallint",
+        "bool" => "boolean",
+        "varchar" => "character varying",
+        "bpchar" => "character",
+        "float4" => "real",
+        "float8" => "double precision",
+        "timestamptz" => "timestamp with time zone",
+        "timestamp" => "timestamp without time zone",
+        other => other,
+    };
+    if name.array_bounds().is_empty() {
+        word.to_owned()
+    } else {
+        format!("{word}[]")
+    }
+}

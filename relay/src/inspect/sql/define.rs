@@ -1,0 +1,578 @@
+//! Relations being made, changed and dropped; the rest of DDL is in `administer`.
+
+use std::sync::Arc;
+
+use pg_raw_parse::raw::{AlterTableType as Alter, ConstrType, DropBehavior, ObjectType};
+use pg_raw_parse::{Node, nodes};
+
+use super::expression::Role;
+use super::reader::{Reader, table};
+use super::scope::{Env, Frame};
+use super::write::made;
+use crate::inspect::catalog::{Relation, RelationKind};
+use crate::policy::{CallKind, Resource, SqlAction};
+
+impl Reader<'_> {
+    /// A statement that defines or administers something; unknown where it is none.
+    pub fn define(&mut self, node: Node<'_>) {
+        match node {
+            Node::CreateStmt(create) => self.create_table(create),
+            Node::AlterTableStmt(alter) => self.alter_table(alter),
+            Node::IndexStmt(index) => self.create_index(index),
+            Node::ViewStmt(view) => {
+                // Each of its columns is masked as what it shows, from the next snapshot on.
+                self.query(view.query(), None, None);
+                if let Some(range) = view.view() {
+                    self.makes(range, &[SqlAction::Create]);
+                    if view.replace
+                        && let Some(old) = self.existing(range)
+                    {
+                        self.on_relation(SqlAction::Alter, &old);
+                    }
+                }
+            }
+            Node::CreateSeqStmt(create) => match create.sequence() {
+                Some(range) => self.makes(range, &[SqlAction::Create]),
+                None => self.unknown(),
+            },
+            Node::AlterSeqStmt(alter) => self.changes(SqlAction::Alter, alter.sequence()),
+            Node::RefreshMatViewStmt(refresh) => self.changes(SqlAction::Maintenance, refresh.relation()),
+            Node::TruncateStmt(truncate) => {
+                for item in truncate.relations() {
+                    let Node::RangeVar(range) = item else {
+                        self.unknown();
+                        continue;
+                    };
+                    if let Some(relation) = self.relation(range) {
+                        self.truncates(&relation, truncate.behavior == DropBehavior::DROP_CASCADE, range.inh);
+                    }
+                }
+            }
+            Node::DropStmt(drop) => self.drop(drop),
+            Node::CreateTrigStmt(trigger) => {
+                self.changes(SqlAction::Alter, trigger.relation());
+                self.act(SqlAction::Create, self.resource_of(trigger.relation()));
+                let names: Vec<&str> = trigger.funcname().iter().filter_map(Node::as_str).collect();
+                match names.as_slice() {
+                    [name] => {
+                        self.function_by_name(None, name, 0, &[], CallKind::Trigger);
+                    }
+                    [schema, name] => {
+                        self.function_by_name(Some(schema), name, 0, &[], CallKind::Trigger);
+                    }
+                    _ => self.unknown(),
+                }
+            }
+            Node::RuleStmt(rule) => {
+                // Its actions run with the owner's rights whenever the relation is used.
+                self.changes(SqlAction::Alter, rule.relation());
+                self.act(SqlAction::Create, self.resource_of(rule.relation()));
+                self.unknown();
+            }
+            Node::CreatePolicyStmt(policy) => {
+                self.changes(SqlAction::Alter, policy.table());
+                self.row_expressions(policy.table(), &[policy.qual(), policy.with_check()]);
+            }
+            Node::AlterPolicyStmt(policy) => {
+                self.changes(SqlAction::Alter, policy.table());
+                self.row_expressions(policy.table(), &[policy.qual(), policy.with_check()]);
+            }
+            Node::CreateStatsStmt(stats) => {
+                for range in stats.relations() {
+                    self.changes(SqlAction::Alter, Some(range));
+                }
+            }
+            Node::ClusterStmt(cluster) => match cluster.relation() {
+                Some(range) => self.changes(SqlAction::Maintenance, Some(range)),
+                None => self.act(SqlAction::Maintenance, Resource::Connection),
+            },
+            Node::ReindexStmt(reindex) => match reindex.relation() {
+                Some(range) => self.changes(SqlAction::Maintenance, Some(range)),
+                None => self.act(SqlAction::Maintenance, Resource::Connection),
+            },
+            Node::VacuumStmt(vacuum) => {
+                if vacuum.rels().is_empty() {
+                    self.act(SqlAction::Maintenance, Resource::Connection);
+                }
+                for relation in vacuum.rels() {
+                    match relation.relation() {
+                        Some(range) => self.changes(SqlAction::Maintenance, Some(range)),
+                        None => self.act(SqlAction::Maintenance, Resource::Connection),
+                    }
+                }
+            }
+            other => self.administer(other),
+        }
+    }
+
+    /// The relation of a statement that changes it; its functions run where its rows are written again.
+    pub fn changes(&mut self, action: SqlAction, range: Option<&nodes::RangeVar>) {
+        let Some(range) = range else {
+            self.unknown();
+            return;
+        };
+        let Some(relation) = self.relation(range) else { return };
+        self.on_relation(action, &relation);
+        if action == SqlAction::Maintenance {
+            for function in relation.write_calls.clone() {
+                self.call_oid(function, CallKind::Function);
+            }
+        }
+    }
+
+    /// The relation as a resource, known or not.
+    pub fn resource_of(&self, range: Option<&nodes::RangeVar>) -> Resource {
+        let Some(range) = range else {
+            return Resource::Connection;
+        };
+        if let Some(relation) = self.existing(range) {
+            return table(&relation);
+        }
+        Resource::Table(self.schema_for(range), Arc::from(range.relname().unwrap_or_default()))
+    }
+
+    /// The relation of that name, if it is there.
+    pub fn existing(&self, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
+        let name = range.relname()?;
+        match range.schemaname() {
+            Some(schema) => self.world.catalog.relation_in(schema, name).cloned(),
+            None => self
+                .world
+                .catalog
+                .relation_along(&self.world.scope.search_path, name)
+                .map(|(_, relation)| relation.clone()),
+        }
+    }
+
+    /// The schema in which a new relation would be made.
+    fn schema_for(&self, range: &nodes::RangeVar) -> Arc<str> {
+        /// `RELPERSISTENCE_TEMP`.
+        const TEMPORARY: u8 = b't';
+        if let Some(schema) = range.schemaname() {
+            return Arc::from(schema);
+        }
+        if u8::try_from(range.relpersistence).is_ok_and(|kind| kind == TEMPORARY) {
+            return Arc::from("pg_temp");
+        }
+        let first = self
+            .world
+            .scope
+            .search_path
+            .iter()
+            .find(|schema| *schema != "pg_catalog" && !schema.starts_with("pg_temp"));
+        Arc::from(first.map_or("", String::as_str))
+    }
+
+    /// A new relation.
+    pub fn makes(&mut self, range: &nodes::RangeVar, actions: &[SqlAction]) {
+        let schema = self.schema_for(range);
+        let name: Arc<str> = Arc::from(range.relname().unwrap_or_default());
+        self.tables.insert(format!("{schema}.{name}"));
+        self.made.push(name.to_string());
+        for action in actions {
+            self.act(*action, Resource::Table(schema.clone(), name.clone()));
+        }
+    }
+
+    fn create_table(&mut self, create: &nodes::CreateStmt) {
+        let Some(range) = create.relation() else {
+            self.unknown();
+            return;
+        };
+        self.makes(range, &[SqlAction::Create]);
+        let mut columns: Vec<Arc<str>> = Vec::new();
+        let mut constraints: Vec<&nodes::Constraint> = create.constraints().iter().collect();
+        for element in create.table_elts() {
+            match element {
+                Node::ColumnDef(column) => {
+                    columns.push(Arc::from(column.colname().unwrap_or_default()));
+                    constraints.extend(column.constraints().iter().filter_map(as_constraint));
+                }
+                Node::Constraint(constraint) => constraints.push(constraint),
+                Node::TableLikeClause(like) => {
+                    if let Some(relation) = like.relation().and_then(|range| self.relation(range)) {
+                        self.on_relation(SqlAction::Select, &relation);
+                        columns.extend(relation.columns.iter().map(|column| column.name.clone()));
+                        for function in relation.write_calls.clone() {
+                            self.call_oid(function, CallKind::Function);
+                        }
+                    }
+                }
+                _ => self.unknown(),
+            }
+        }
+        for parent in create.inh_relations() {
+            let Node::RangeVar(parent) = parent else {
+                self.unknown();
+                continue;
+            };
+            if let Some(relation) = self.relation(parent) {
+                self.on_relation(SqlAction::Alter, &relation);
+                columns.extend(relation.columns.iter().map(|column| column.name.clone()));
+            }
+        }
+        let frame = Frame::single(made(range.relname().unwrap_or_default(), columns.into_iter()));
+        let env = Env {
+            frame: &frame,
+            outer: None,
+            ctes: None,
+        };
+        for constraint in constraints {
+            self.constraint(constraint, &env);
+        }
+        if let Some(spec) = create.partspec() {
+            for part in spec.part_params() {
+                self.expression(part.expr(), &env, Role::Decides);
+            }
+        }
+        if let Some(bound) = create.partbound() {
+            self.partition_bound(bound, &env);
+        }
+    }
+
+    fn partition_bound(&mut self, bound: &nodes::PartitionBoundSpec, env: &Env<'_>) {
+        for value in bound
+            .listdatums()
+            .iter()
+            .chain(bound.lowerdatums())
+            .chain(bound.upperdatums())
+        {
+            match value {
+                // MINVALUE, MAXVALUE.
+                Node::ColumnRef(_) | Node::PartitionRangeDatum(_) => {}
+                other => {
+                    self.expression(other, env, Role::Decides);
+                }
+            }
+        }
+    }
+
+    fn constraint(&mut self, constraint: &nodes::Constraint, env: &Env<'_>) {
+        self.expression(constraint.raw_expr(), env, Role::Decides);
+        self.expression(constraint.where_clause(), env, Role::Decides);
+        match constraint.contype {
+            ConstrType::CONSTR_FOREIGN => {
+                // What a foreign key takes shows which values are there.
+                if let Some(relation) = constraint.pktable().and_then(|range| self.relation(range)) {
+                    self.on_relation(SqlAction::Alter, &relation);
+                    let source = self.source(&relation, None);
+                    let mut names: Vec<String> = constraint
+                        .pk_attrs()
+                        .iter()
+                        .filter_map(|name| name.as_str().map(str::to_owned))
+                        .collect();
+                    if names.is_empty() {
+                        let key = relation.keys.iter().find(|key| key.primary);
+                        names = key
+                            .into_iter()
+                            .flat_map(|key| &key.columns)
+                            .filter_map(|attnum| relation.column(*attnum).map(|column| column.name.to_string()))
+                            .collect();
+                    }
+                    for column in names.iter().filter_map(|name| source.column(name)) {
+                        if let Some(base) = &column.base {
+                            self.read_column(base);
+                        }
+                        self.decides(&column.origin);
+                    }
+                }
+            }
+            ConstrType::CONSTR_PRIMARY | ConstrType::CONSTR_UNIQUE => {
+                for name in constraint.keys() {
+                    if let Some(name) = name.as_str()
+                        && let Some(column) = env.frame.visible.columns.iter().find(|column| &*column.name == name)
+                    {
+                        self.decides(&column.origin.clone());
+                    }
+                }
+            }
+            ConstrType::CONSTR_EXCLUSION => self.unknown(),
+            _ => {}
+        }
+    }
+
+    fn alter_table(&mut self, alter: &nodes::AlterTableStmt) {
+        let Some(range) = alter.relation() else {
+            self.unknown();
+            return;
+        };
+        let Some(relation) = self.relation(range) else { return };
+        self.on_relation(SqlAction::Alter, &relation);
+        let source = self.source(&relation, None);
+        let mut frame = Frame::single(source);
+        for command in alter.cmds() {
+            let Node::AlterTableCmd(command) = command else {
+                self.unknown();
+                continue;
+            };
+            if let (Alter::AT_AddColumn, Node::ColumnDef(column)) = (command.subtype, command.def()) {
+                let added = made("", std::iter::once(Arc::from(column.colname().unwrap_or_default())));
+                frame.visible.columns.extend(added.shape.columns);
+            }
+            let env = Env {
+                frame: &frame,
+                outer: None,
+                ctes: None,
+            };
+            self.alter_command(command, &relation, &env);
+        }
+    }
+
+    fn alter_command(&mut self, command: &nodes::AlterTableCmd, relation: &Arc<Relation>, env: &Env<'_>) {
+        match command.subtype {
+            Alter::AT_DropColumn => {
+                let name: Arc<str> = Arc::from(command.name().unwrap_or_default());
+                self.on_column(SqlAction::Drop, relation, &name);
+                if command.behavior == DropBehavior::DROP_CASCADE {
+                    self.cascades(vec![relation.clone()]);
+                }
+            }
+            Alter::AT_DropConstraint if command.behavior == DropBehavior::DROP_CASCADE => {
+                self.cascades(vec![relation.clone()])
+            }
+            Alter::AT_ChangeOwner => self.on_relation(SqlAction::Grant, relation),
+            Alter::AT_AttachPartition | Alter::AT_DetachPartition | Alter::AT_DetachPartitionFinalize => {
+                match command.def() {
+                    Node::PartitionCmd(partition) => {
+                        self.changes(SqlAction::Alter, partition.name());
+                        if let Some(bound) = partition.bound() {
+                            self.partition_bound(bound, env);
+                        }
+                    }
+                    _ => self.unknown(),
+                }
+            }
+            Alter::AT_AddInherit | Alter::AT_DropInherit => match command.def() {
+                Node::RangeVar(parent) => self.changes(SqlAction::Alter, Some(parent)),
+                _ => self.unknown(),
+            },
+            _ => {}
+        }
+        match command.def() {
+            Node::ColumnDef(column) => {
+                self.expression(column.raw_default(), env, Role::Decides);
+                for constraint in column.constraints().iter().filter_map(as_constraint) {
+                    self.constraint(constraint, env);
+                }
+                if command.subtype == Alter::AT_AlterColumnType {
+                    // The rows are written again, as other values.
+                    if let Some(name) = column.type_name() {
+                        self.cast(name, 0);
+                    }
+                    for function in relation.write_calls.clone() {
+                        self.call_oid(function, CallKind::Function);
+                    }
+                }
+            }
+            Node::Constraint(constraint) => self.constraint(constraint, env),
+            // The new default, or the expression of a generated column.
+            other if matches!(command.subtype, Alter::AT_ColumnDefault | Alter::AT_SetExpression) => {
+                self.expression(other, env, Role::Decides);
+            }
+            _ => {}
+        }
+    }
+
+    fn create_index(&mut self, index: &nodes::IndexStmt) {
+        let Some(range) = index.relation() else {
+            self.unknown();
+            return;
+        };
+        let Some(relation) = self.relation(range) else { return };
+        self.on_relation(SqlAction::Create, &relation);
+        if let Some(name) = index.idxname() {
+            self.act(
+                SqlAction::Create,
+                Resource::Table(relation.schema.clone(), Arc::from(name)),
+            );
+        }
+        let frame = Frame::single(self.source(&relation, None));
+        let env = Env {
+            frame: &frame,
+            outer: None,
+            ctes: None,
+        };
+        for element in index.index_params() {
+            self.expression(element.expr(), &env, Role::Decides);
+            // Whether a unique index can be made shows whether values repeat.
+            if index.unique
+                && let Some(column) = element
+                    .name()
+                    .and_then(|name| frame.visible.columns.iter().find(|column| &*column.name == name))
+            {
+                self.decides(&column.origin.clone());
+            }
+        }
+        self.expression(index.where_clause(), &env, Role::Decides);
+    }
+
+    fn row_expressions(&mut self, range: Option<&nodes::RangeVar>, expressions: &[Node<'_>]) {
+        let Some(relation) = range.and_then(|range| self.existing(range)) else {
+            return;
+        };
+        let frame = Frame::single(self.source(&relation, None));
+        let env = Env {
+            frame: &frame,
+            outer: None,
+            ctes: None,
+        };
+        for expression in expressions {
+            self.expression(*expression, &env, Role::Decides);
+        }
+    }
+
+    fn truncates(&mut self, relation: &Arc<Relation>, cascade: bool, children: bool) {
+        let mut work = vec![relation.clone()];
+        let mut seen = std::collections::HashSet::from([relation.oid]);
+        while let Some(relation) = work.pop() {
+            self.on_relation(SqlAction::Truncate, &relation);
+            self.triggers(&relation, crate::inspect::catalog::Event::Truncate);
+            let mut next: Vec<u32> = Vec::new();
+            if children {
+                next.extend(self.world.catalog.children(relation.oid));
+            }
+            if cascade {
+                next.extend(self.world.catalog.referencing(relation.oid).iter().map(|key| key.from));
+            }
+            for oid in next {
+                if seen.insert(oid) {
+                    match self.world.catalog.relation(oid) {
+                        Some(relation) => work.push(relation.clone()),
+                        None => self.unknown(),
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop(&mut self, drop: &nodes::DropStmt) {
+        let cascade = drop.behavior == DropBehavior::DROP_CASCADE;
+        let mut dropped = Vec::new();
+        for object in drop.objects() {
+            let names: Vec<&str> = match object {
+                Node::NodeList(list) => list.iter().filter_map(Node::as_str).collect(),
+                Node::String(name) => name.sval().into_iter().collect(),
+                _ => Vec::new(),
+            };
+            match drop.remove_type {
+                ObjectType::OBJECT_TABLE
+                | ObjectType::OBJECT_VIEW
+                | ObjectType::OBJECT_MATVIEW
+                | ObjectType::OBJECT_SEQUENCE
+                | ObjectType::OBJECT_FOREIGN_TABLE
+                | ObjectType::OBJECT_INDEX => match self.relation_by_names(&names) {
+                    Some(relation) => dropped.push(relation),
+                    // DROP IF EXISTS of what is not there does nothing; the snapshot may be older than the relation.
+                    None => {
+                        let (schema, name) = match names.as_slice() {
+                            [schema, name] | [_, schema, name] => (*schema, *name),
+                            [name] => ("", *name),
+                            _ => ("", ""),
+                        };
+                        self.act(SqlAction::Drop, Resource::Table(Arc::from(schema), Arc::from(name)));
+                        self.not_found(names.join("."));
+                    }
+                },
+                ObjectType::OBJECT_SCHEMA => {
+                    let schema: Arc<str> = Arc::from(names.first().copied().unwrap_or_default());
+                    self.act(SqlAction::Drop, Resource::Schema(schema.clone()));
+                    if cascade {
+                        dropped.extend(
+                            self.world
+                                .catalog
+                                .relations()
+                                .filter(|relation| relation.schema == schema && relation.kind != RelationKind::Index)
+                                .cloned(),
+                        );
+                    }
+                }
+                // … ON table: the last name is the trigger's, rule's, policy's own.
+                ObjectType::OBJECT_TRIGGER | ObjectType::OBJECT_RULE | ObjectType::OBJECT_POLICY => {
+                    let of = names.split_last().map(|(_, of)| of).unwrap_or_default();
+                    match self.relation_by_names(of) {
+                        Some(relation) => {
+                            self.on_relation(SqlAction::Drop, &relation);
+                            self.on_relation(SqlAction::Alter, &relation);
+                        }
+                        None => self.not_found(names.join(".")),
+                    }
+                }
+                kind => {
+                    self.drop_other(kind, object);
+                    if cascade {
+                        // Columns, tables, views may go with it.
+                        self.unknown();
+                    }
+                }
+            }
+        }
+        for relation in &dropped {
+            self.on_relation(SqlAction::Drop, relation);
+            // Partitions go with their parent, asked or not.
+            if relation.kind == RelationKind::Partitioned {
+                for child in self.world.catalog.children(relation.oid).to_vec() {
+                    if let Some(child) = self.world.catalog.relation(child).cloned() {
+                        self.on_relation(SqlAction::Drop, &child);
+                    }
+                }
+            }
+        }
+        if cascade {
+            self.cascades(dropped);
+        }
+    }
+
+    /// The relation that a list of names means, along the search path.
+    pub fn relation_by_names(&self, names: &[&str]) -> Option<Arc<Relation>> {
+        match names {
+            [name] => match self.world.catalog.relation_along(&self.world.scope.search_path, name) {
+                Some((index, relation)) if !self.temp_before(index) => Some(relation.clone()),
+                _ => None,
+            },
+            [schema, name] | [_, schema, name] => self.world.catalog.relation_in(schema, name).cloned(),
+            _ => None,
+        }
+    }
+
+    /// DROP … CASCADE: views over the relations, children, and tables whose foreign keys or defaults go.
+    fn cascades(&mut self, from: Vec<Arc<Relation>>) {
+        let mut seen: std::collections::HashSet<u32> = from.iter().map(|relation| relation.oid).collect();
+        let mut work = from;
+        while let Some(relation) = work.pop() {
+            let catalog = self.world.catalog;
+            for key in catalog.referencing(relation.oid) {
+                if let Some(from) = catalog.relation(key.from) {
+                    self.on_relation(SqlAction::Alter, &from.clone());
+                }
+            }
+            if relation.kind == RelationKind::Sequence {
+                // The tables whose defaults use it are not in the snapshot.
+                self.unknown();
+            }
+            let next: Vec<u32> = catalog
+                .dependent_views(relation.oid)
+                .iter()
+                .chain(catalog.children(relation.oid))
+                .copied()
+                .collect();
+            for oid in next {
+                if seen.insert(oid) {
+                    match catalog.relation(oid).cloned() {
+                        Some(relation) => {
+                            self.on_relation(SqlAction::Drop, &relation);
+                            work.push(relation);
+                        }
+                        None => self.unknown(),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn as_constraint<'n>(node: Node<'n>) -> Option<&'n nodes::Constraint> {
+    match node {
+        Node::Constraint(constraint) => Some(constraint),
+        _ => None,
+    }
+}

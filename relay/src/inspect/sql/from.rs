@@ -1,0 +1,568 @@
+//! FROM: relations, sub-queries, functions, joins.
+
+use std::sync::Arc;
+
+use pg_raw_parse::raw::JoinType;
+use pg_raw_parse::{Node, nodes};
+
+use super::expression::Role;
+use super::reader::{Reader, has_rows, is_system, table};
+use super::scope::{Column, Ctes, Env, Frame, Shape, Source};
+use super::{ColumnRef, Origin};
+use crate::inspect::catalog::{Relation, RelationKind};
+use crate::policy::{CallKind, SqlAction};
+
+impl Reader<'_> {
+    /// A whole FROM clause.
+    pub fn from<'n>(
+        &mut self,
+        items: impl Iterator<Item = Node<'n>>,
+        outer: Option<&Env<'_>>,
+        ctes: Option<&Ctes<'_>>,
+    ) -> Frame {
+        let mut frame = Frame::default();
+        for item in items {
+            let next = self.from_item(item, &frame, outer, ctes);
+            frame.extend(next);
+        }
+        frame
+    }
+
+    /// One item; `left` is what stands before it, for LATERAL.
+    fn from_item(&mut self, item: Node<'_>, left: &Frame, outer: Option<&Env<'_>>, ctes: Option<&Ctes<'_>>) -> Frame {
+        if !self.spend() {
+            self.unknown();
+            return Frame::single(Source {
+                shape: Shape::unknown(),
+                ..Source::default()
+            });
+        }
+        match item {
+            Node::RangeVar(range) => Frame::single(self.range(range, ctes)),
+            Node::RangeSubselect(sub) => {
+                let env = Env {
+                    frame: left,
+                    outer,
+                    ctes,
+                };
+                let inner = if sub.lateral { Some(&env) } else { outer };
+                let shape = self.query(sub.subquery(), inner, ctes);
+                Frame::single(named(shape, sub.alias()))
+            }
+            Node::RangeFunction(function) => {
+                let env = Env {
+                    frame: left,
+                    outer,
+                    ctes,
+                };
+                Frame::single(self.range_function(function, &env))
+            }
+            Node::RangeTableFunc(function) => {
+                let env = Env {
+                    frame: left,
+                    outer,
+                    ctes,
+                };
+                Frame::single(self.xml_table(function, &env))
+            }
+            Node::RangeTableSample(sample) => {
+                let frame = self.from_item(sample.relation(), left, outer, ctes);
+                let env = Env {
+                    frame: left,
+                    outer,
+                    ctes,
+                };
+                for arg in sample.args() {
+                    self.expression(arg, &env, Role::Decides);
+                }
+                self.expression(sample.repeatable(), &env, Role::Decides);
+                let method: Vec<&str> = sample.method().iter().filter_map(Node::as_str).collect();
+                if !matches!(
+                    method.as_slice(),
+                    ["bernoulli" | "system"] | ["pg_catalog", "bernoulli" | "system"]
+                ) {
+                    self.function_by_name(
+                        None,
+                        method.last().copied().unwrap_or_default(),
+                        1,
+                        &[0],
+                        CallKind::Function,
+                    );
+                }
+                frame
+            }
+            Node::JoinExpr(_) => self.joins(item, left, outer, ctes),
+            // JSON_TABLE is a user's function before 17, and its columns are not followed.
+            _ => {
+                self.unknown();
+                Frame::single(Source {
+                    shape: Shape::unknown(),
+                    ..Source::default()
+                })
+            }
+        }
+    }
+
+    /// Joins nest to the left as deep as the text is long: those are taken in a loop.
+    fn joins(&mut self, item: Node<'_>, left: &Frame, outer: Option<&Env<'_>>, ctes: Option<&Ctes<'_>>) -> Frame {
+        let mut chain = Vec::new();
+        let mut first = item;
+        while let Node::JoinExpr(join) = first {
+            chain.push(join);
+            first = join.larg();
+        }
+        let mut frame = self.from_item(first, left, outer, ctes);
+        if self.depth >= super::reader::MAX_DEPTH {
+            self.unknown();
+            return frame;
+        }
+        self.depth += 1;
+        for join in chain.into_iter().rev() {
+            let mut beside = left.clone();
+            beside.extend(frame.clone());
+            let right = self.from_item(join.rarg(), &beside, outer, ctes);
+            frame = self.join(join, frame, right, outer, ctes);
+        }
+        self.depth -= 1;
+        frame
+    }
+
+    fn join(
+        &mut self,
+        join: &nodes::JoinExpr,
+        left: Frame,
+        right: Frame,
+        outer: Option<&Env<'_>>,
+        ctes: Option<&Ctes<'_>>,
+    ) -> Frame {
+        let using: Vec<Arc<str>> = if join.is_natural {
+            left.visible
+                .columns
+                .iter()
+                .filter(|column| right.visible.columns.iter().any(|other| other.name == column.name))
+                .map(|column| column.name.clone())
+                .collect()
+        } else {
+            join.using_clause()
+                .iter()
+                .filter_map(|name| name.sval().map(Arc::from))
+                .collect()
+        };
+        if join.is_natural && (left.visible.open.is_some() || right.visible.open.is_some()) {
+            self.unknown();
+        }
+        let mut merged = Vec::new();
+        for name in &using {
+            let sides =
+                [&left, &right].map(|side| side.visible.columns.iter().find(|column| column.name == *name).cloned());
+            let [Some(l), Some(r)] = sides else {
+                self.unknown();
+                continue;
+            };
+            for column in [&l, &r] {
+                if let Some(base) = &column.base {
+                    self.read_column(base);
+                }
+                self.decides(&column.origin);
+            }
+            let types = [l.ty, r.ty].map(|ty| self.world.catalog.base_type(ty));
+            self.named_operator(None, "=", types[0], types[1]);
+            let mut origin = Origin::default();
+            match join.jointype {
+                JoinType::JOIN_LEFT => origin.merge(&l.origin),
+                JoinType::JOIN_RIGHT => origin.merge(&r.origin),
+                _ => {
+                    origin.merge(&l.origin);
+                    origin.merge(&r.origin);
+                }
+            }
+            // Different types meet in a third.
+            if l.ty != r.ty {
+                let copied = std::mem::take(&mut origin);
+                origin.derive(&copied);
+            }
+            merged.push(Column {
+                name: name.clone(),
+                origin: Arc::new(origin),
+                base: None,
+                ty: if l.ty == r.ty { l.ty } else { 0 },
+            });
+        }
+        let rest = |side: &Frame| {
+            side.visible
+                .columns
+                .iter()
+                .filter(|column| !using.contains(&column.name))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let mut columns = merged.clone();
+        columns.extend(rest(&left));
+        columns.extend(rest(&right));
+        let mut frame = left;
+        frame.extend(right);
+        frame.visible.columns = columns;
+        if let Some(alias) = join.join_using_alias() {
+            frame.sources.push(named(
+                Shape {
+                    columns: merged,
+                    open: None,
+                },
+                Some(alias),
+            ));
+        }
+        if let Some(alias) = join.alias() {
+            // The join's own name hides those inside it.
+            frame = Frame::single(named(frame.visible, Some(alias)));
+        }
+        let env = Env {
+            frame: &frame,
+            outer,
+            ctes,
+        };
+        self.expression(join.quals(), &env, Role::Decides);
+        frame
+    }
+
+    /// A relation or a WITH query by name, read.
+    fn range(&mut self, range: &nodes::RangeVar, ctes: Option<&Ctes<'_>>) -> Source {
+        let name = range.relname().unwrap_or_default();
+        if range.schemaname().is_none()
+            && let Some(shape) = ctes.and_then(|ctes| ctes.find(name))
+        {
+            return match range.alias() {
+                Some(alias) => self::named(shape.clone(), Some(alias)),
+                None => Source {
+                    name: Some(Arc::from(name)),
+                    shape: shape.clone(),
+                    ..Source::default()
+                },
+            };
+        }
+        let Some(relation) = self.relation(range) else {
+            let mut source = named(Shape::unknown(), range.alias());
+            source.name.get_or_insert_with(|| Arc::from(name));
+            return source;
+        };
+        self.read_relation(&relation);
+        self.source(&relation, range.alias())
+    }
+
+    /// Reading rows of a relation: the effect, and what the relation itself reads and calls.
+    pub fn read_relation(&mut self, relation: &Arc<Relation>) {
+        self.named.push(relation.clone());
+        if !has_rows(relation) {
+            self.unknown();
+        }
+        if is_system(relation) {
+            self.tables.insert(relation.qualified());
+            self.act(
+                super::functions::system_relation(&relation.schema, &relation.name),
+                table(relation),
+            );
+            return;
+        }
+        self.on_relation(SqlAction::Select, relation);
+        for function in relation.read_calls.clone() {
+            self.call_oid(function, CallKind::Function);
+        }
+        if matches!(relation.kind, RelationKind::View) {
+            self.view(relation);
+        }
+    }
+
+    /// A relation as a source of columns.
+    pub fn source(&self, relation: &Arc<Relation>, alias: Option<&nodes::Alias>) -> Source {
+        let columns = relation
+            .columns
+            .iter()
+            .map(|column| {
+                let reference = ColumnRef {
+                    relation: relation.oid,
+                    attnum: column.attnum,
+                };
+                Column {
+                    name: column.name.clone(),
+                    origin: Arc::new(Origin::of(reference.clone())),
+                    base: Some(reference),
+                    ty: column.type_oid,
+                }
+            })
+            .collect();
+        let mut source = named(Shape { columns, open: None }, alias);
+        source.relation = Some(relation.clone());
+        if alias.is_none() {
+            source.name = Some(relation.name.clone());
+            source.schema = Some(relation.schema.clone());
+        }
+        source
+    }
+
+    /// The relation that a name means; says so where there is none.
+    pub fn relation(&mut self, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
+        let name = range.relname().unwrap_or_default();
+        let found = match range.schemaname() {
+            Some(schema) => self.world.catalog.relation_in(schema, name).cloned(),
+            None => match self.world.catalog.relation_along(&self.world.scope.search_path, name) {
+                Some((index, _)) if self.temp_before(index) => None,
+                Some((_, relation)) => Some(relation.clone()),
+                None => None,
+            },
+        };
+        if found.is_none() {
+            let display = match range.schemaname() {
+                Some(schema) => format!("{schema}.{name}"),
+                None => name.to_owned(),
+            };
+            self.not_found(display);
+        }
+        found
+    }
+
+    fn range_function(&mut self, range: &nodes::RangeFunction, env: &Env<'_>) -> Source {
+        let mut columns = Vec::new();
+        let mut open: Option<Origin> = None;
+        let functions: Vec<Node<'_>> = range.functions().iter().collect();
+        let several = functions.len() > 1;
+        let mut scalar_name = None;
+        for item in functions {
+            // ROWS FROM: (function, column definitions) each.
+            let Node::NodeList(pair) = item else {
+                self.unknown();
+                continue;
+            };
+            let node = pair.get(0).unwrap_or(Node::None);
+            let definitions = match pair.get(1) {
+                Some(Node::NodeList(list)) => Some(list),
+                _ => None,
+            };
+            let origin = self.expression(node, env, Role::Value);
+            // How many rows there are shows what the arguments are.
+            self.decides(&origin);
+            let mut derived = Origin::default();
+            derived.derive(&origin);
+            let origin = Arc::new(derived);
+            let mut push = |name: &str| {
+                columns.push(Column {
+                    name: Arc::from(name),
+                    origin: origin.clone(),
+                    base: None,
+                    ty: 0,
+                });
+            };
+            let mut defined: Vec<&nodes::ColumnDef> = range.coldeflist().iter().collect();
+            if let Some(list) = definitions {
+                defined = list
+                    .iter()
+                    .filter_map(|node| {
+                        if let Node::ColumnDef(def) = node {
+                            Some(def)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
+            }
+            if !defined.is_empty() {
+                for definition in defined {
+                    push(definition.colname().unwrap_or_default());
+                    if let Some(ty) = definition.type_name() {
+                        self.cast(ty, 0);
+                    }
+                }
+                continue;
+            }
+            match self.function_outputs(node) {
+                Outputs::Scalar(name) => {
+                    push(&name);
+                    scalar_name = Some(name);
+                }
+                Outputs::Columns(names) => names.iter().for_each(|name| push(name)),
+                Outputs::Unknown => {
+                    let mut all = open.take().unwrap_or_default();
+                    all.derive(&origin);
+                    open = Some(all);
+                }
+            }
+        }
+        if range.ordinality {
+            columns.push(Column {
+                name: Arc::from("ordinality"),
+                ..Column::default()
+            });
+        }
+        let shape = Shape {
+            columns,
+            open: open.map(Arc::new),
+        };
+        let mut source = named(shape, range.alias());
+        if let (Some(alias), Some(scalar), false) = (range.alias(), &scalar_name, several) {
+            // `generate_series(1, 3) AS n`: the column takes the alias.
+            if alias.colnames().is_empty()
+                && let Some(column) = source.shape.columns.iter_mut().find(|column| &*column.name == scalar)
+            {
+                column.name = Arc::from(alias.aliasname().unwrap_or_default());
+            }
+        }
+        if source.name.is_none() {
+            source.name = scalar_name.map(Arc::from);
+        }
+        source
+    }
+
+    fn function_outputs(&self, node: Node<'_>) -> Outputs {
+        let call = match node {
+            Node::FuncCall(call) => call,
+            Node::SQLValueFunction(_) | Node::TypeCast(_) | Node::CoalesceExpr(_) => return Outputs::Unknown,
+            _ => return Outputs::Unknown,
+        };
+        let names: Vec<&str> = call.funcname().iter().filter_map(Node::as_str).collect();
+        let Some(name) = names.last().copied() else {
+            return Outputs::Unknown;
+        };
+        let catalog = self.world.catalog;
+        if name == "unnest" && call.args().len() != 1 {
+            return Outputs::Columns(vec![name.to_owned(); call.args().len()]);
+        }
+        let users = catalog.functions_named(name);
+        let builtin = catalog.builtin_outputs(name);
+        if !users.is_empty() {
+            // Only where all of that name agree is it known.
+            return match users {
+                [one] if builtin.is_empty() && !catalog.has_builtin_function(name) => {
+                    if !one.outputs.is_empty() {
+                        Outputs::Columns(one.outputs.clone())
+                    } else {
+                        self.row_type(one.returns, name)
+                    }
+                }
+                _ => Outputs::Unknown,
+            };
+        }
+        match builtin {
+            [] if is_row_builtin(name) => Outputs::Unknown,
+            [] => Outputs::Scalar(name.to_owned()),
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => match first.as_ref() {
+                // One OUT argument is a scalar of that name.
+                [one] => Outputs::Scalar(one.clone()),
+                many => Outputs::Columns(many.to_vec()),
+            },
+            _ => Outputs::Unknown,
+        }
+    }
+
+    fn row_type(&self, ty: u32, name: &str) -> Outputs {
+        /// `record`.
+        const RECORD: u32 = 2249;
+        match self.world.catalog.type_of_oid(ty) {
+            Some(found) if found.relation != 0 => self
+                .world
+                .catalog
+                .relation(found.relation)
+                .map_or(Outputs::Unknown, |relation| {
+                    Outputs::Columns(relation.columns.iter().map(|column| column.name.to_string()).collect())
+                }),
+            Some(found) if found.oid != RECORD => Outputs::Scalar(name.to_owned()),
+            _ => Outputs::Unknown,
+        }
+    }
+
+    fn xml_table(&mut self, range: &nodes::RangeTableFunc, env: &Env<'_>) -> Source {
+        let mut origin = self.expression(range.docexpr(), env, Role::Decides);
+        let mut rows = self.expression(range.rowexpr(), env, Role::Decides);
+        for namespace in range.namespaces() {
+            rows.derive(&self.expression(namespace, env, Role::Decides));
+        }
+        let mut all = Origin::default();
+        all.derive(&origin);
+        all.derive(&rows);
+        let mut columns = Vec::new();
+        for column in range.columns() {
+            origin = self.expression(column.colexpr(), env, Role::Decides);
+            all.derive(&origin);
+            origin = self.expression(column.coldefexpr(), env, Role::Decides);
+            all.derive(&origin);
+            if let Some(ty) = column.type_name() {
+                self.cast(ty, 0);
+            }
+            columns.push(Arc::<str>::from(column.colname().unwrap_or_default()));
+        }
+        let all = Arc::new(all);
+        let columns = columns
+            .into_iter()
+            .map(|name| Column {
+                name,
+                origin: all.clone(),
+                base: None,
+                ty: 0,
+            })
+            .collect();
+        let mut source = named(Shape { columns, open: None }, range.alias());
+        source.name.get_or_insert_with(|| Arc::from("xmltable"));
+        source
+    }
+}
+
+/// What a function in FROM gives.
+enum Outputs {
+    /// One column of that name.
+    Scalar(String),
+    /// These columns.
+    Columns(Vec<String>),
+    /// Not known.
+    Unknown,
+}
+
+/// Built-in functions whose columns depend on their arguments' row type.
+fn is_row_builtin(name: &str) -> bool {
+    matches!(
+        name,
+        "json_populate_record"
+            | "json_populate_recordset"
+            | "jsonb_populate_record"
+            | "jsonb_populate_recordset"
+            | "unnest"
+            | "json_to_record"
+            | "json_to_recordset"
+            | "jsonb_to_record"
+            | "jsonb_to_recordset"
+    ) && name != "unnest"
+}
+
+/// A shape under an alias, its first columns renamed.
+pub(super) fn named(shape: Shape, alias: Option<&nodes::Alias>) -> Source {
+    let mut source = Source {
+        shape,
+        ..Source::default()
+    };
+    if let Some(alias) = alias {
+        source.name = alias.aliasname().map(Arc::from);
+        rename(&mut source.shape, alias.colnames().iter());
+    }
+    source
+}
+
+/// Renames the first columns.
+pub(super) fn rename<'n>(shape: &mut Shape, names: impl Iterator<Item = Node<'n>>) {
+    for (index, name) in names.enumerate() {
+        let Some(name) = name.as_str() else { continue };
+        match shape.columns.get_mut(index) {
+            Some(column) => column.name = Arc::from(name),
+            None => {
+                // A column that is only known to be there.
+                let mut origin = Origin::default();
+                if let Some(open) = &shape.open {
+                    origin.derive(open);
+                } else {
+                    origin.unknown = true;
+                }
+                shape.columns.push(Column {
+                    name: Arc::from(name),
+                    origin: Arc::new(origin),
+                    base: None,
+                    ty: 0,
+                });
+            }
+        }
+    }
+}
