@@ -1,6 +1,7 @@
 //! Targets: how the relay reaches them with its own credential. The client's own credential is never forwarded, the target's never
 //! returned.
 
+pub mod catalog;
 pub mod postgres;
 
 use std::future::Future;

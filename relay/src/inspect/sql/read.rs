@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::reader::Reader;
-use super::statement::{Outcome, finish};
-use super::{Kind, Problem, Reading, Refused, Statement, World, parse};
+use super::statement::{Outcome, finish, lineage};
+use super::{Kind, Lineage, Problem, Reading, Refused, Scope, Statement, World, parse};
+use crate::inspect::catalog::{Catalog, Relation};
+use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, Resource, SqlAction};
 
 /// Reads a text under `world`. Total: what cannot be read is one unknown statement. A long text takes milliseconds: 17 for 200 kB.

@@ -1,0 +1,139 @@
+//! What is asked of `pg_catalog`. The connection has `search_path = pg_catalog`, so that no name here can be another's.
+//!
+//! Temporary and TOAST schemas are left out: they belong to other sessions.
+
+/// `server_version_num`.
+pub const VERSION: &str = "SELECT current_setting('server_version_num')";
+
+/// Schemas.
+pub const SCHEMAS: &str = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp_)'";
+
+/// oid, schema, name, kind, partition, parents.
+pub const RELATIONS: &str = "\
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition,
+  (SELECT string_agg(i.inhparent::text, ' ' ORDER BY i.inhseqno) FROM pg_inherits i WHERE i.inhrelid = c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_(toast|temp_)' AND c.relkind IN ('r','p','v','m','f','S','c','i','I')
+  AND (c.oid >= 16384 OR c.relkind NOT IN ('i','I'))";
+
+/// relation, attnum, name, type, not null, generated.
+pub const COLUMNS: &str = "\
+SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull, a.attgenerated <> ''
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r','p','v','m','f','S','c')
+  AND n.nspname !~ '^pg_(toast|temp_)'
+ORDER BY a.attrelid, a.attnum";
+
+/// relation, attnum of a generated column, attnum that it is computed from.
+pub const GENERATED: &str = "\
+SELECT a.attrelid, a.attnum, d.refobjsubid
+FROM pg_attribute a JOIN pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
+JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid > 0
+  AND d.refobjsubid <> a.attnum
+  AND ((d.classid = 'pg_attrdef'::regclass AND d.objid = ad.oid)
+    OR (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum))
+WHERE a.attgenerated <> ''";
+
+/// relation, primary, columns. Only keys by which `=` finds at most one row: immediate, full, of plain columns, by the column's
+/// own collation and the server's own operator class.
+pub const KEYS: &str = "\
+SELECT i.indrelid, i.indisprimary,
+  (SELECT string_agg(k.attnum::text, ' ' ORDER BY k.position)
+   FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position) WHERE k.position <= i.indnkeyatts)
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+WHERE i.indrelid >= 16384 AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND m.amname = 'btree'
+  AND NOT EXISTS (SELECT FROM unnest(i.indclass::oid[]) AS o(oid) WHERE o.oid >= 16384)
+  AND NOT EXISTS (
+    SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) AS k(attnum, collation_oid)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE k.collation_oid IS NOT NULL AND k.collation_oid <> a.attcollation)";
+
+/// oid, query.
+pub const VIEWS: &str = "\
+SELECT c.oid, pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('v','m') AND c.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp_)'";
+
+/// view, relation that its query uses.
+pub const VIEW_USES: &str = "\
+SELECT DISTINCT r.ev_class, d.refobjid
+FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+WHERE r.ev_class >= 16384 AND r.rulename = '_RETURN' AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class";
+
+/// relation, name, event.
+pub const RULES: &str = "\
+SELECT ev_class, rulename, ev_type FROM pg_rewrite
+WHERE ev_class >= 16384 AND rulename <> '_RETURN' AND ev_enabled <> 'D'";
+
+/// relation, function, type bits.
+pub const TRIGGERS: &str = "\
+SELECT tgrelid, tgfoid, tgtype FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'";
+
+/// referencing table, its columns, referenced table, its columns, on delete, on update.
+pub const FOREIGN_KEYS: &str = "\
+SELECT conrelid, array_to_string(conkey, ' '), confrelid, array_to_string(confkey, ' '), confdeltype, confupdtype
+FROM pg_constraint WHERE contype = 'f'";
+
+/// oid, schema, name, argument types as text, their oids, defaults, variadic, kind, returns a set, result, output names.
+pub const FUNCTIONS: &str = "\
+SELECT p.oid, n.nspname, p.proname, oidvectortypes(p.proargtypes), p.proargtypes::text, p.pronargdefaults,
+  p.provariadic <> 0, p.prokind, p.proretset, p.prorettype,
+  (SELECT json_agg(coalesce(p.proargnames[m.position], '') ORDER BY m.position)
+   FROM unnest(p.proargmodes) WITH ORDINALITY AS m(mode, position) WHERE m.mode IN ('o','b','t'))
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE p.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp_)'";
+
+/// name.
+pub const BUILTIN_FUNCTIONS: &str = "\
+SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND oid < 16384";
+
+/// name, output names.
+pub const BUILTIN_OUTPUTS: &str = "\
+SELECT p.proname,
+  (SELECT json_agg(coalesce(p.proargnames[m.position], '') ORDER BY m.position)
+   FROM unnest(p.proargmodes) WITH ORDINALITY AS m(mode, position) WHERE m.mode IN ('o','b','t'))
+FROM pg_proc p
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384 AND p.proargmodes && '{o,b,t}'::\"char\"[]";
+
+/// schema, name, left, right, function.
+pub const OPERATORS: &str = "\
+SELECT n.nspname, o.oprname, o.oprleft, o.oprright, o.oprcode::oid
+FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+WHERE o.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp_)'";
+
+/// name, left, right.
+pub const BUILTIN_OPERATORS: &str = "\
+SELECT oprname, oprleft, oprright FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oid < 16384";
+
+/// oid, schema, name, kind, base or element, relation, input function of a user.
+pub const TYPES: &str = "\
+SELECT t.oid, n.nspname, t.typname, CASE WHEN t.typcategory = 'A' AND t.typtype = 'b' THEN 'a' ELSE t.typtype::text END,
+  CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END, t.typrelid,
+  CASE WHEN t.typinput::oid >= 16384 THEN t.typinput::oid END
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname !~ '^pg_(toast|temp_)' AND (t.oid >= 16384 OR (t.typtype <> 'c'
+  AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'c')))";
+
+/// source, target, function, context.
+pub const CASTS: &str = "\
+SELECT castsource, casttarget, CASE WHEN castfunc >= 16384 THEN castfunc ELSE 0 END, castcontext
+FROM pg_cast WHERE oid >= 16384";
+
+/// relation or type, which of both and when (`w` write, `r` read, `t` type), function: calls that no statement spells.
+pub const CALLS: &str = "\
+WITH used AS (
+  SELECT d.classid, d.objid, d.refobjid AS function FROM pg_depend d
+  WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
+  UNION
+  SELECT d.classid, d.objid, o.oprcode::oid FROM pg_depend d JOIN pg_operator o ON o.oid = d.refobjid
+  WHERE d.refclassid = 'pg_operator'::regclass AND d.refobjid >= 16384)
+SELECT a.adrelid, CASE WHEN t.attgenerated = 'v' THEN 'r' ELSE 'w' END, u.function
+  FROM used u JOIN pg_attrdef a ON u.classid = 'pg_attrdef'::regclass AND a.oid = u.objid
+  JOIN pg_attribute t ON t.attrelid = a.adrelid AND t.attnum = a.adnum
+UNION SELECT CASE WHEN c.conrelid <> 0 THEN c.conrelid ELSE c.contypid END, CASE WHEN c.conrelid <> 0 THEN 'w' ELSE 't' END, u.function
+  FROM used u JOIN pg_constraint c ON u.classid = 'pg_constraint'::regclass AND c.oid = u.objid
+UNION SELECT i.indrelid, 'w', u.function
+  FROM used u JOIN pg_index i ON u.classid = 'pg_class'::regclass AND i.indexrelid = u.objid
+UNION SELECT p.polrelid, m.moment, u.function
+  FROM used u JOIN pg_policy p ON u.classid = 'pg_policy'::regclass AND p.oid = u.objid
+  CROSS JOIN (VALUES ('r'), ('w')) AS m(moment)";
