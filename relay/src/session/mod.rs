@@ -18,4 +18,4 @@ pub use grant::Grant;
 pub use open::{Door, Wish};
 pub use registry::{Registry, Running};
 pub use rules::{Rules, SharedRules};
-pub use running::{Counts, Lease, Session, StreamSlot, supervise};
+pub use running::{Lease, Session, StreamSlot, supervise};

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
+use time::OffsetDateTime;
 
 use super::{Grant, Registry, Session, SharedRules};
 use crate::approval::{Ask, Desk};
 use crate::authn::Identity;
 use crate::config::Connection;
 use crate::policy::{Admission, AdmissionReview, ConnectBlocked, ConnectDecision, Reason};
+use crate::record::{Header, Recordings};
 
 /// The longest reason, in characters: a sentence or two, shown to approvers and kept with the recording.
 const LONGEST_REASON: usize = 1_000;
@@ -36,6 +38,8 @@ pub struct Door {
     pub desk: Desk,
     /// The running sessions.
     pub registry: Arc<Registry>,
+    /// Where sessions are recorded.
+    pub recordings: Arc<Recordings>,
 }
 
 impl Door {
@@ -90,7 +94,18 @@ impl Door {
             .hint("try again"));
         }
         let grant = grant(id, admission, identity, Arc::clone(connection), wish, &now)?;
-        let session = Arc::new(Session::new(grant, Arc::clone(&self.rules), self.desk.clone()));
+        self.registry
+            .room(grant.identity(), now.config().limits.sessions_per_principal)?;
+        let recorder = self.recordings.start(&header(&grant)).map_err(|error| {
+            tracing::error!(%error, "a session cannot be recorded");
+            Refusal::new(Code::RelayFault, "the relay cannot record the session").hint("tell the relay's operator")
+        })?;
+        let session = Arc::new(Session::new(
+            grant,
+            Arc::clone(&self.rules),
+            self.desk.clone(),
+            recorder,
+        ));
         self.registry.add(Arc::clone(&session))?;
         Ok(session)
     }
@@ -153,5 +168,22 @@ fn refused(blocked: &ConnectBlocked, connection: &Connection) -> Refusal {
     match rule {
         Some(rule) => refusal.rule(rule),
         None => refusal,
+    }
+}
+
+fn header(grant: &Grant) -> Header {
+    let identity = grant.identity();
+    Header {
+        session: grant.session().clone(),
+        connection: grant.connection().name.clone(),
+        protocol: grant.connection().protocol,
+        principal: identity.label().to_owned(),
+        principal_kind: identity.kind(),
+        groups: identity.groups().to_vec(),
+        issuer: identity.issuer().to_owned(),
+        subject: identity.subject().to_owned(),
+        reason: grant.reason().map(str::to_owned),
+        source: grant.source(),
+        started: OffsetDateTime::now_utc(),
     }
 }

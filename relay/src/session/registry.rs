@@ -42,22 +42,22 @@ impl Registry {
     /// # Errors
     /// Its principal has as many as it may.
     pub fn add(&self, session: Arc<Session>) -> Result<(), Refusal> {
-        let limit = session.limits().sessions_per_principal;
         let mut sessions = self.lock();
-        if sessions
-            .values()
-            .filter(|other| same_principal(other.grant(), session.grant().identity()))
-            .count()
-            >= limit
-        {
-            let message = format!(
-                "{} has {limit} sessions, the most that one may have",
-                session.grant().identity().label()
-            );
-            return Err(Refusal::new(Code::LimitExceeded, message).hint("close some of them"));
-        }
+        room(
+            &sessions,
+            session.grant().identity(),
+            session.limits().sessions_per_principal,
+        )?;
         sessions.insert(session.id().clone(), session);
         Ok(())
+    }
+
+    /// Says whether a principal may have one more session.
+    ///
+    /// # Errors
+    /// It has `limit` sessions.
+    pub fn room(&self, identity: &Identity, limit: usize) -> Result<(), Refusal> {
+        room(&self.lock(), identity, limit)
     }
 
     /// Forgets a session that has ended.
@@ -146,6 +146,11 @@ impl Registry {
     }
 }
 
-fn same_principal(grant: &Grant, identity: &Identity) -> bool {
-    grant.identity().issuer() == identity.issuer() && grant.identity().subject() == identity.subject()
+fn room(sessions: &HashMap<SessionId, Arc<Session>>, identity: &Identity, limit: usize) -> Result<(), Refusal> {
+    let theirs = |session: &&Arc<Session>| session.grant().identity().same_principal(identity);
+    if sessions.values().filter(theirs).count() < limit {
+        return Ok(());
+    }
+    let message = format!("{} has {limit} sessions, the most that one may have", identity.label());
+    Err(Refusal::new(Code::LimitExceeded, message).hint("close some of them"))
 }

@@ -14,7 +14,7 @@ use crate::approval::Desk;
 use crate::config::{Limits, SessionTimes};
 use crate::mask::Masks;
 use crate::policy::Policies;
-use crate::store::sessions::SessionCounts;
+use crate::record::Recorder;
 
 /// How long a session outlives its control connection. Short: its client has nowhere to read why anything ends.
 const LOST_GRACE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub struct Session {
     desk: Desk,
     limits: Limits,
     times: SessionTimes,
-    counts: Counts,
+    recorder: Recorder,
     started: Instant,
     started_at: SystemTime,
     /// Milliseconds after `started` of the last byte from the client.
@@ -47,7 +47,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub(in crate::session) fn new(grant: Grant, rules: SharedRules, desk: Desk) -> Self {
+    pub(in crate::session) fn new(grant: Grant, rules: SharedRules, desk: Desk, recorder: Recorder) -> Self {
         let config = Arc::clone(rules.load().config());
         Self {
             grant,
@@ -55,7 +55,7 @@ impl Session {
             desk,
             limits: config.limits.clone(),
             times: config.session.clone(),
-            counts: Counts::default(),
+            recorder,
             started: Instant::now(),
             started_at: SystemTime::now(),
             touched: AtomicU64::new(0),
@@ -95,9 +95,9 @@ impl Session {
         &self.desk
     }
 
-    /// What it has done so far.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// Its recording: what was decided is in it before what was decided about is released.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The limits that it was opened with.
@@ -220,47 +220,6 @@ pub async fn supervise(session: &Session) -> End {
                 () = session.changed.notified() => {}
                 () = tokio::time::sleep(wait + Duration::from_millis(1)) => {}
             },
-        }
-    }
-}
-
-/// What a session has done so far, for the line of `sessions ls`.
-#[derive(Debug, Default)]
-pub struct Counts {
-    operations: AtomicU64,
-    blocked: AtomicU64,
-    held: AtomicU64,
-    masked: AtomicU64,
-}
-
-impl Counts {
-    /// An operation was tried.
-    pub fn operation(&self) {
-        self.operations.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// It was blocked.
-    pub fn blocked(&self) {
-        self.blocked.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// It was held.
-    pub fn held(&self) {
-        self.held.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// So many values were masked.
-    pub fn masked(&self, values: u64) {
-        self.masked.fetch_add(values, Ordering::Relaxed);
-    }
-
-    /// All of them, as the store keeps them.
-    pub fn now(&self) -> SessionCounts {
-        SessionCounts {
-            operations: self.operations.load(Ordering::Relaxed),
-            blocked: self.blocked.load(Ordering::Relaxed),
-            held: self.held.load(Ordering::Relaxed),
-            masked: self.masked.load(Ordering::Relaxed),
         }
     }
 }

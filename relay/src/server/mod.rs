@@ -1,0 +1,442 @@
+//! The relay, put together: what it is made of, how it starts, reloads and ends.
+//!
+//! ```text
+//! main thread   control runtime: API, logins, store, approvals, signals
+//! data-0        data reactor: tunnels, sessions, engines          (crate::connection)
+//! recording-*   sealing, syncing                                  (crate::record)
+//! ```
+//!
+//! Start: configuration and policies → store, logins, recordings of the last run → port → one line of JSON on stdout.
+//! SIGHUP: reload, all or nothing. SIGTERM: no new sessions, `[session] drain` for those that run, then the end.
+
+mod certificate;
+mod reload;
+mod tunnels;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use crate::api::{self, Api};
+use crate::approval::{Desk, DeskOptions};
+use crate::authn::authority::AuthorityError;
+use crate::authn::{Authn, AuthnError};
+use crate::config::{Config, IdentityProvider, Loaded, Problem};
+use crate::connection::{self, Bounds, Parts, Phase, Tls, TlsError};
+use crate::dev::{self, Provider, ProviderError};
+use crate::mask::{self, PatternError};
+use crate::policy::Policies;
+use crate::record::{Keys, Recordings, RecordingsError};
+use crate::session::{Door, End, Registry, Rules};
+use crate::shutdown::{Signal, Signals};
+use crate::store::sessions::SessionCounts;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{self, MetricsError};
+
+use certificate::ServerCertificate;
+use tunnels::Tunnels;
+
+/// Threads of the control runtime: what it does waits for disks and networks, not for processors.
+const CONTROL_THREADS: usize = 2;
+/// How long sessions may take to say goodbye once the relay ends them.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+/// The longest recording of one session, in bytes; past it the session ends.
+const LONGEST_RECORDING: u64 = 64 << 30;
+/// The name of the embedded identity provider.
+const DEV: &str = "dev";
+/// Where `dev` keeps its identity provider's address: principals belong to their issuer, whose name has the port in it.
+const DEV_ISSUER: &str = "dev-issuer";
+
+/// Reads the configuration, with what the command line says over it. Called at the start and at every reload.
+pub type Load = Box<dyn Fn() -> Result<Loaded, Vec<Problem>> + Send + Sync>;
+
+/// How a relay is run.
+pub struct Options {
+    /// Reads the configuration.
+    pub load: Load,
+    /// With an embedded identity provider, for trying out and tests.
+    pub dev: Option<DevOptions>,
+}
+
+/// `hoop-relay dev`.
+#[derive(Clone, Debug, Default)]
+pub struct DevOptions {
+    /// `--sign-in-as`: whose device codes are approved by themselves.
+    pub sign_in_as: Option<String>,
+}
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration or a policy is wrong.
+    #[error("the configuration is wrong")]
+    Configuration(Vec<Problem>),
+    /// The relay's own certificate cannot be used.
+    #[error("the relay's certificate cannot be used: {0}")]
+    Certificate(String),
+    /// The private CA cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Logins cannot be set up.
+    #[error(transparent)]
+    Authn(#[from] AuthnError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Recordings cannot be written.
+    #[error(transparent)]
+    Recordings(#[from] RecordingsError),
+    /// The keys of masks or recordings cannot be used.
+    #[error(transparent)]
+    Key(#[from] mask::KeyError),
+    /// A mask cannot be read.
+    #[error(transparent)]
+    Mask(#[from] PatternError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The embedded identity provider does not start.
+    #[error(transparent)]
+    Dev(#[from] ProviderError),
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {error}")]
+    Listen {
+        /// `[listen] address`.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The system refuses something.
+    #[error("{what}: {error}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl ServeError {
+    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}
+
+/// A running relay.
+pub struct Relay {
+    load: Load,
+    /// The embedded identity provider's entry, put into every configuration.
+    dev: Option<IdentityProvider>,
+    mask_key: Zeroizing<[u8; 32]>,
+    authn: Arc<Authn>,
+    desk: Desk,
+    door: Door,
+    store: Store,
+    tls: Arc<ArcSwap<Tls>>,
+    api: Arc<Api>,
+    phase: watch::Sender<Phase>,
+    endings: TaskTracker,
+}
+
+/// The line on stdout that says where the relay is.
+#[derive(Serialize)]
+struct Ready<'a> {
+    relay: SocketAddr,
+    pin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+}
+
+/// Runs a relay until it is told to stop.
+///
+/// # Errors
+/// It does not start.
+pub fn run(options: Options) -> Result<(), ServeError> {
+    telemetry::log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(ServeError::system("no threads"))?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: Options) -> Result<(), ServeError> {
+    // Before anything else: a SIGHUP that comes early must not end the process.
+    let mut signals = Signals::new().map_err(ServeError::system("no signals"))?;
+    let config = checked((options.load)()?);
+    let background = CancellationToken::new();
+    let tasks = TaskTracker::new();
+
+    let store = Store::open(&config.data_dir).await?;
+    let (provider, dev) = match &options.dev {
+        Some(dev) => {
+            let provider = embedded(&config, dev).await?;
+            let entry = entry_of(&provider);
+            (Some(provider), Some(entry))
+        }
+        None => (None, None),
+    };
+    let config = with_provider(config, dev.as_ref());
+    let mask_key = mask::open_key(&config.data_dir)?;
+    let rules = rules(config, &mask_key)?;
+    let config = Arc::clone(rules.config());
+
+    if let Some(address) = config.metrics {
+        let counts = telemetry::count()?;
+        let listener = telemetry::bind(address).await?;
+        tasks.spawn(telemetry::serve(listener, counts, background.clone()));
+    }
+    let recordings = Arc::new(open_recordings(&config)?);
+    settle_last_run(&store, &recordings).await?;
+    let authn = Authn::open(&config, store.clone()).await?;
+    let desk_options = DeskOptions {
+        pending_per_session: config.limits.pending_requests_per_session,
+    };
+    let (desk, clerk) = Desk::open(store.clone(), desk_options).await?;
+    let registry = Arc::new(Registry::default());
+    authn.on_revoked(Box::new({
+        let registry = Arc::clone(&registry);
+        move |login| registry.revoke_login(login)
+    }));
+    tasks.spawn({
+        let (authn, stop) = (Arc::clone(&authn), background.clone());
+        async move { authn.run(stop).await }
+    });
+    tasks.spawn(clerk.run(background.clone()));
+
+    let certificate = ServerCertificate::open(&config)?;
+    let relay = Relay {
+        load: options.load,
+        dev,
+        mask_key,
+        tls: connection::shared(certificate.tls(&authn)?),
+        door: Door {
+            rules: rules.shared(),
+            desk: desk.clone(),
+            registry,
+            recordings: Arc::clone(&recordings),
+        },
+        api: Api::new(Arc::clone(&authn), store.clone()),
+        authn,
+        desk,
+        store,
+        phase: watch::Sender::new(Phase::Serving),
+        endings: TaskTracker::new(),
+    };
+    let sockets = connection::bind(config.listen).map_err(|error| ServeError::Listen {
+        address: config.listen,
+        error,
+    })?;
+    let address = sockets.address;
+    let serving = connection::serve(sockets, relay.parts(), relay.phase.subscribe())
+        .map_err(ServeError::system("no data reactor"))?;
+
+    relay.api.set_ready(true);
+    say_ready(&Ready {
+        relay: address,
+        pin: certificate.pin.to_string(),
+        ca: certificate.ca.clone(),
+        issuer: provider.as_ref().map(Provider::issuer),
+    })?;
+    info!(%address, pin = %certificate.pin, "the relay serves");
+
+    loop {
+        match signals.next().await {
+            Signal::Reload => relay.reload(),
+            Signal::Stop => break,
+        }
+    }
+    relay.drain(&mut signals).await;
+    serving.finished().await;
+    background.cancel();
+    tasks.close();
+    tasks.wait().await;
+    let settle = tokio::task::spawn_blocking(move || recordings.settle());
+    if let Err(fault) = settle.await {
+        tracing::error!(%fault, "recordings are not put away");
+    }
+    relay.store.close().await;
+    info!("the relay has ended");
+    Ok(())
+}
+
+impl Relay {
+    fn parts(&self) -> Parts<Tunnels> {
+        Parts {
+            service: Arc::new(Tunnels {
+                authn: Arc::clone(&self.authn),
+                door: self.door.clone(),
+                store: self.store.clone(),
+                control: tokio::runtime::Handle::current(),
+                endings: self.endings.clone(),
+            }),
+            tls: Arc::clone(&self.tls),
+            bounds: Bounds::default(),
+            api: api::router(Arc::clone(&self.api)),
+        }
+    }
+
+    /// Reads the configuration again.
+    fn load(&self) -> Result<Config, ServeError> {
+        Ok(with_provider(checked((self.load)()?), self.dev.as_ref()))
+    }
+
+    /// Takes no new sessions, lets those that run end, then ends them. A second stop ends them at once.
+    async fn drain(&self, signals: &mut Signals) {
+        let patience = self.door.rules.load().config().session.drain;
+        let registry = &self.door.registry;
+        info!(sessions = registry.count(), ?patience, "the relay drains");
+        notify(&[sd_notify::NotifyState::Stopping]);
+        self.api.set_ready(false);
+        self.phase.send_replace(Phase::Draining);
+        tokio::select! {
+            () = registry.empty() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = stopped(signals) => {}
+        }
+        registry.end_where(|_| Some(End::Draining));
+        self.endings.close();
+        if tokio::time::timeout(LAST_WORDS, self.endings.wait()).await.is_err() {
+            warn!(sessions = self.endings.len(), "sessions did not end in time");
+        }
+        self.phase.send_replace(Phase::Closed);
+    }
+}
+
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await != Signal::Stop {}
+}
+
+/// Puts a generation of rules together.
+fn rules(config: Config, mask_key: &[u8; 32]) -> Result<Rules, ServeError> {
+    let policies = Policies::load(&config.policy).map_err(ServeError::Configuration)?;
+    for warning in policies.warnings() {
+        warn!(problem = %warning.render(false), "policy");
+    }
+    Ok(Rules::new(config, policies, mask_key)?)
+}
+
+/// Says what is odd about a configuration.
+fn checked(loaded: Loaded) -> Config {
+    for warning in &loaded.warnings {
+        warn!(problem = %warning.render(false), "configuration");
+    }
+    loaded.config
+}
+
+impl From<Vec<Problem>> for ServeError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Configuration(problems)
+    }
+}
+
+fn with_provider(mut config: Config, dev: Option<&IdentityProvider>) -> Config {
+    config.identity_providers.extend(dev.cloned());
+    config
+}
+
+/// Starts the embedded identity provider, where it was the last time if that is free.
+async fn embedded(config: &Config, options: &DevOptions) -> Result<Provider, ServeError> {
+    let kept = config.data_dir.join(DEV_ISSUER);
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let last = std::fs::read_to_string(&kept)
+        .ok()
+        .and_then(|text| text.trim().parse::<SocketAddr>().ok());
+    let provider = match last {
+        Some(last) => match Provider::start(last, options.sign_in_as.clone()).await {
+            Err(ProviderError::Listen(error)) => {
+                warn!(%last, %error, "the embedded identity provider has moved: its users are other users now");
+                Provider::start(any, options.sign_in_as.clone()).await?
+            }
+            other => other?,
+        },
+        None => Provider::start(any, options.sign_in_as.clone()).await?,
+    };
+    let address = provider.issuer().trim_start_matches("http://");
+    std::fs::write(&kept, address).map_err(ServeError::system(
+        "the embedded identity provider's address is not kept",
+    ))?;
+    Ok(provider)
+}
+
+fn entry_of(provider: &Provider) -> IdentityProvider {
+    IdentityProvider {
+        name: DEV.to_owned(),
+        issuer: provider.issuer().to_owned(),
+        client_id: dev::CLIENT_ID.to_owned(),
+        client_secret: None,
+        scopes: Vec::new(),
+        username_claim: "preferred_username".to_owned(),
+        groups_claim: "groups".to_owned(),
+        algorithms: vec![dev::ALGORITHM.to_owned()],
+        trust_unverified_email: false,
+    }
+}
+
+fn open_recordings(config: &Config) -> Result<Recordings, ServeError> {
+    let keys = Keys::open(&config.data_dir)?;
+    let recording = &config.recording;
+    Ok(Recordings::open(
+        &config.data_dir,
+        keys,
+        recording.full,
+        recording.sync,
+        LONGEST_RECORDING,
+    )?)
+}
+
+/// Ends what the last run of the relay left open: its recordings are sealed, its sessions have an end.
+async fn settle_last_run(store: &Store, recordings: &Recordings) -> Result<(), ServeError> {
+    let recovered = recordings.recover()?;
+    for session in store.open_sessions().await? {
+        let id = &session.summary.id;
+        let found = recovered.iter().find(|recording| recording.session == *id);
+        let counts = found.map_or_else(SessionCounts::default, |recording| SessionCounts {
+            operations: recording.counts.operations,
+            blocked: recording.counts.blocked,
+            held: recording.counts.held,
+            masked: recording.counts.masked,
+        });
+        let ended = found.and_then(|recording| OffsetDateTime::parse(&recording.ended, &Rfc3339).ok());
+        let sealed = found.is_some_and(|recording| recording.sealed);
+        store
+            .end_session(id, ended.unwrap_or(session.summary.started), counts, sealed)
+            .await?;
+        info!(session = %id, sealed, "ended a session of an earlier run");
+    }
+    Ok(())
+}
+
+/// Prints the line that scripts wait for, and tells the service manager.
+fn say_ready(ready: &Ready<'_>) -> Result<(), ServeError> {
+    let line = serde_json::to_string(ready).map_err(std::io::Error::from);
+    line.and_then(|line| writeln!(std::io::stdout().lock(), "{line}"))
+        .map_err(ServeError::system("standard output"))?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    Ok(())
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager is not told");
+    }
+}

@@ -1,0 +1,261 @@
+//! What the relay does for its tunnels: who they are, sessions opened and ended, streams handed to an engine.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hoop_shared::id::SessionId;
+use hoop_shared::protocol::Protocol;
+use hoop_shared::refusal::Refusal;
+use hoop_shared::wire::{Open, Opened, WireLimits};
+use metrics::{counter, gauge};
+use rustls_pki_types::CertificateDer;
+use time::OffsetDateTime;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+use crate::approval::Person;
+use crate::authn::{Authn, Identity};
+use crate::config::Target;
+use crate::connection::{ClientStream, Service};
+use crate::session::{Door, Lease, Session, StreamSlot, Wish, supervise};
+use crate::store::sessions::{NewSession, SessionCounts};
+use crate::store::{Store, StoreError};
+
+/// How long an engine may take to say goodbye on a stream whose session has ended.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How often it is looked whether the last stream of an ended session is gone.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Serves tunnels. Its futures run on a data reactor; the store is asked on the control runtime.
+#[derive(Clone, Debug)]
+pub(super) struct Tunnels {
+    pub authn: Arc<Authn>,
+    pub door: Door,
+    pub store: Store,
+    /// The control runtime.
+    pub control: Handle,
+    /// The tasks that see sessions to their end.
+    pub endings: TaskTracker,
+}
+
+impl Tunnels {
+    async fn begin(
+        &self,
+        who: Arc<Identity>,
+        ask: &Open,
+        source: IpAddr,
+        notices: &mpsc::Sender<String>,
+    ) -> Result<Arc<Session>, Refusal> {
+        self.authn.standing(&who)?;
+        let wish = Wish {
+            connection: ask.connection.clone(),
+            reason: ask.reason.clone(),
+            source,
+        };
+        let held = |text| {
+            // A client that does not read its notices loses them.
+            let _full = notices.try_send(text);
+        };
+        let session = self.door.open(Arc::clone(&who), wish, held).await?;
+        // From here on the session is in the registry: whatever happens, it is seen to its end.
+        self.endings
+            .spawn_local(see_to_the_end(self.clone(), Arc::clone(&session)));
+        let stored = self.on_control({
+            let (store, line) = (self.store.clone(), line(&session));
+            async move { store.insert_session(&line).await }
+        });
+        if let Err(error) = stored.await {
+            error!(session = %session.id(), %error, "session not stored");
+            session.end(crate::session::End::NotRecorded);
+            return Err(error.into());
+        }
+        // An approval may have taken an hour.
+        if let Err(refusal) = self.authn.standing(&who) {
+            session.end(crate::session::End::Revoked);
+            return Err(refusal);
+        }
+        Ok(session)
+    }
+
+    /// Runs what touches the store where the store lives.
+    async fn on_control<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.control
+            .spawn(work)
+            .await
+            .unwrap_or(Err(StoreError::Value("a task that did not end")))
+    }
+}
+
+impl Service for Tunnels {
+    type Who = Arc<Identity>;
+    type Lease = Lease;
+    type Place = StreamSlot;
+
+    fn authenticate(&self, certificate: &CertificateDer<'_>) -> Result<Arc<Identity>, Refusal> {
+        self.authn.identity(certificate)
+    }
+
+    fn limits(&self) -> WireLimits {
+        let rules = self.door.rules.load();
+        let limits = &rules.config().limits;
+        let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        WireLimits {
+            streams_per_session: count(limits.streams_per_session),
+            sessions: count(limits.sessions_per_principal),
+        }
+    }
+
+    async fn open(
+        &self,
+        who: Arc<Identity>,
+        ask: Open,
+        source: IpAddr,
+        notices: mpsc::Sender<String>,
+    ) -> Result<(Opened, Lease), Refusal> {
+        match self.begin(Arc::clone(&who), &ask, source, &notices).await {
+            Ok(session) => {
+                counter!("hoop_sessions_total").increment(1);
+                info!(
+                    session = %session.id(),
+                    principal = ?who.label(),
+                    connection = ?ask.connection,
+                    client = ?ask.client,
+                    %source,
+                    "session opened"
+                );
+                Ok((opened(&session, ask.number), Lease::new(session)))
+            }
+            Err(refusal) => {
+                counter!("hoop_sessions_refused_total", "code" => refusal.code.as_str()).increment(1);
+                info!(
+                    principal = ?who.label(),
+                    connection = ?ask.connection,
+                    code = %refusal.code,
+                    rule = ?refusal.rule,
+                    %source,
+                    "session refused"
+                );
+                Err(refusal)
+            }
+        }
+    }
+
+    fn ended(&self, lease: &Lease) -> impl Future<Output = Refusal> + 'static {
+        let session = Arc::clone(lease.session());
+        async move { session.ended().await }
+    }
+
+    fn close(&self, lease: Lease) {
+        lease.close();
+    }
+
+    fn attach(&self, who: &Arc<Identity>, session: &SessionId) -> Result<StreamSlot, Refusal> {
+        self.authn.standing(who)?;
+        self.door.registry.of_login(session, who)?.stream()
+    }
+
+    async fn serve(&self, place: StreamSlot, stream: ClientStream) {
+        let session = Arc::clone(place.session());
+        let served = async {
+            match session.grant().connection().protocol {
+                Protocol::Postgres => drop(stream),
+            }
+        };
+        let overdue = async {
+            session.ended().await;
+            tokio::time::sleep(GOODBYE).await;
+        };
+        tokio::select! {
+            _served = served => {}
+            () = overdue => {}
+        }
+    }
+}
+
+fn opened(session: &Session, number: u32) -> Opened {
+    let grant = session.grant();
+    let (database, user) = match &grant.connection().target {
+        Target::Postgres(target) => (target.database.clone(), target.user.clone()),
+    };
+    Opened {
+        number,
+        session: session.id().clone(),
+        connection: grant.connection().name.clone(),
+        protocol: grant.connection().protocol,
+        database: Some(database),
+        user: Some(user),
+        expires: whole(grant.expires()),
+    }
+}
+
+/// A time in whole seconds, as certificates have it.
+fn whole(time: SystemTime) -> OffsetDateTime {
+    let time = OffsetDateTime::from(time);
+    time.replace_nanosecond(0).unwrap_or(time)
+}
+
+fn line(session: &Session) -> NewSession {
+    let grant = session.grant();
+    NewSession {
+        id: session.id().clone(),
+        connection: grant.connection().name.clone(),
+        protocol: grant.connection().protocol,
+        owner: Person::of(grant.identity()),
+        login: grant.identity().login().to_owned(),
+        reason: grant.reason().map(str::to_owned),
+        started: session.started().into(),
+    }
+}
+
+/// Ends a session in time, and puts away what it leaves: its requests, its recording, its line.
+async fn see_to_the_end(tunnels: Tunnels, session: Arc<Session>) {
+    let running = gauge!("hoop_sessions");
+    running.increment(1.0);
+    let end = supervise(&session).await;
+    tunnels.door.registry.remove(session.id());
+    running.decrement(1.0);
+    counter!("hoop_sessions_ended_total", "reason" => end.word()).increment(1);
+    session.desk().session_ended(session.id()).await;
+    // The last words on its streams are recorded too.
+    let patience = Instant::now() + GOODBYE + Duration::from_secs(1);
+    while session.streams() > 0 && Instant::now() < patience {
+        tokio::time::sleep(LOOK).await;
+    }
+    let (recorder, id, word) = (session.recorder().clone(), session.id().clone(), end.word());
+    let sealed = tunnels
+        .control
+        .spawn_blocking(move || (recorder.seal(word), recorder.counts()))
+        .await;
+    let (sealed, counts) = match sealed {
+        Ok((Ok(counts), _)) => (true, counts),
+        Ok((Err(error), counts)) => {
+            error!(session = %id, %error, "recording not sealed");
+            (false, counts)
+        }
+        Err(fault) => {
+            error!(session = %id, %fault, "recording not sealed");
+            (false, session.recorder().counts())
+        }
+    };
+    let counts = SessionCounts {
+        operations: counts.operations,
+        blocked: counts.blocked,
+        held: counts.held,
+        masked: counts.masked,
+    };
+    info!(session = %id, end = word, operations = counts.operations, blocked = counts.blocked, "session ended");
+    let (store, ended) = (tunnels.store.clone(), OffsetDateTime::now_utc());
+    let stored = tunnels.on_control({
+        let id = id.clone();
+        async move { store.end_session(&id, ended, counts, sealed).await }
+    });
+    if let Err(error) = stored.await {
+        error!(session = %id, %error, "session's end not stored");
+    }
+}
