@@ -70,5 +70,8 @@ pub enum Command {
     Logout(command::logout::LogoutArgs),
     Whoami(command::whoami::WhoamiArgs),
     Ls(command::ls::LsArgs),
+    Status(command::status::StatusArgs),
+    Doctor(command::doctor::DoctorArgs),
+    Connect(command::connect::ConnectArgs),
     Completions(command::completions::CompletionsArgs),
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::printer::Printer;
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
+use crate::tunnel::{Dial, Tunnel};
 
 /// What every command works with.
 #[derive(Clone, Debug)]
@@ -61,6 +62,29 @@ impl Context {
     /// Those of [`Context::login`], or the login cannot be used for TLS.
     pub async fn relay(&self) -> Result<RelayApi> {
         RelayApi::of(&self.login().await?)
+    }
+
+    /// What a tunnel with this login is dialled by.
+    ///
+    /// # Errors
+    /// The login cannot be used for TLS.
+    pub fn dial(&self, login: &Login) -> Result<Dial> {
+        Ok(Dial {
+            relay: login.relay.clone(),
+            credential: login.credential()?,
+            trust: login.trust.clone(),
+            machine: self.settings.machine.clone(),
+            memory: Some(self.settings.config_dir.join("networks")),
+        })
+    }
+
+    /// A tunnel to the relay, with this profile's login.
+    ///
+    /// # Errors
+    /// Those of [`Context::login`], or the relay cannot be reached, is not trusted, or refuses.
+    pub async fn tunnel(&self) -> Result<Tunnel> {
+        let dial = self.dial(&self.login().await?)?;
+        Tunnel::connect(&dial).await.map_err(|error| error.refusal().into())
     }
 }
 

@@ -5,9 +5,12 @@ use crate::context::Context;
 use crate::error::Result;
 
 pub mod completions;
+pub mod connect;
+pub mod doctor;
 pub mod login;
 pub mod logout;
 pub mod ls;
+pub mod status;
 pub mod whoami;
 
 /// Runs a command; gives its exit code.
@@ -20,6 +23,9 @@ pub async fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Logout(arguments) => logout::run(arguments, context).await,
         Command::Whoami(arguments) => whoami::run(arguments, context).await,
         Command::Ls(arguments) => ls::run(arguments, context).await,
+        Command::Status(arguments) => status::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
+        Command::Connect(arguments) => connect::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments, context),
     }
 }
