@@ -14,7 +14,6 @@ use crate::printer::Output;
 #[command(
     name = "hoopctl",
     version,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,

@@ -9,7 +9,6 @@
 //! | [`credentials`] | where the key and the certificate are kept |
 //! | [`relay_api`] | the relay's HTTPS API |
 //! | [`tunnel`] | sessions and their streams, over QUIC or TCP |
-//! | [`tunnel`] | the way to the relay: QUIC, or TLS over TCP |
 //! | [`client`] | the local end of a session: listener, environment, process |
 //! | [`printer`], [`error`] | what is written, and where |
 

@@ -16,7 +16,7 @@ use crate::settings::workload::{GITLAB_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARI
 pub const SOCKET_PORT: u16 = 5432;
 
 /// Variables that a client program does not get: our own credentials, and what would point libpq elsewhere or ask for more than the
-/// local end has (PostgreSQL, "Environment Variables" of libpq). Those that begin with `PGSSL` are removed too.
+/// local end has (PostgreSQL, "Environment Variables" of libpq). Those about TLS are `Settings::tls_variables`.
 pub const REMOVED: [&str; 17] = [
     TOKEN_VARIABLE,
     TOKEN_FILE_VARIABLE,
@@ -36,8 +36,6 @@ pub const REMOVED: [&str; 17] = [
     "PGTARGETSESSIONATTRS",
     "PGLOADBALANCEHOSTS",
 ];
-/// The beginning of libpq's variables about TLS.
-pub const REMOVED_PREFIX: &str = "PGSSL";
 
 /// Where clients connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,7 +207,10 @@ mod tests {
     #[test]
     fn a_ports_url_is_as_usual() {
         let four = address(Place::Port("127.0.0.1:6000".parse().unwrap()));
-        assert_eq!(four.url(), "postgresql://ho%20op:s3cret@127.0.0.1:6000/shop%2F%C3%A4?sslmode=disable");
+        assert_eq!(
+            four.url(),
+            "postgresql://ho%20op:s3cret@127.0.0.1:6000/shop%2F%C3%A4?sslmode=disable"
+        );
         let six = address(Place::Port("[::1]:6000".parse().unwrap()));
         assert!(six.url().contains("@[::1]:6000/"));
         assert_eq!((six.host().as_str(), six.port()), ("::1", 6000));
@@ -219,8 +220,18 @@ mod tests {
     fn json_has_the_keys_of_the_interface() {
         let value = address(Place::Port("127.0.0.1:6000".parse().unwrap())).to_json();
         let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut expected =
-            ["session", "connection", "protocol", "host", "port", "user", "password", "database", "url"].to_vec();
+        let mut expected = [
+            "session",
+            "connection",
+            "protocol",
+            "host",
+            "port",
+            "user",
+            "password",
+            "database",
+            "url",
+        ]
+        .to_vec();
         expected.sort_unstable();
         let mut found = keys;
         found.sort_unstable();
@@ -233,8 +244,18 @@ mod tests {
     fn a_line_for_people_survives_a_shell_and_keeps_passwords_out_of_arguments() {
         let text = address(Place::Port("127.0.0.1:6000".parse().unwrap())).for_people();
         assert!(text.contains("PGUSER='ho op' "), "{text}");
-        assert!(text.lines().next().unwrap().ends_with("PGPASSWORD=s3cret psql"), "{text}");
-        assert!(!address(Place::Socket("/x".into())).for_people().lines().next().unwrap().contains("s3cret"));
+        assert!(
+            text.lines().next().unwrap().ends_with("PGPASSWORD=s3cret psql"),
+            "{text}"
+        );
+        assert!(
+            !address(Place::Socket("/x".into()))
+                .for_people()
+                .lines()
+                .next()
+                .unwrap()
+                .contains("s3cret")
+        );
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");
     }

@@ -74,12 +74,18 @@ impl SocketDirectory {
                 // Another process took the new directory for a left one and removes it.
                 continue;
             }
-            let directory = Self { path: path.clone(), _lock: lock };
+            let directory = Self {
+                path: path.clone(),
+                _lock: lock,
+            };
             let listener = UnixListener::bind(directory.socket()).map_err(|error| failed(&error))?;
             fs::set_permissions(directory.socket(), Permissions::from_mode(0o600)).map_err(|error| failed(&error))?;
             return Ok((directory, listener));
         }
-        Err(Error::failed(format!("no new directory could be made in {}", base.display())))
+        Err(Error::failed(format!(
+            "no new directory could be made in {}",
+            base.display()
+        )))
     }
 
     /// The directory: what `PGHOST` names.

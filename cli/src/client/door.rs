@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hoop_shared::id::SessionId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -77,25 +77,34 @@ impl Door {
     pub async fn serve(&self) -> std::convert::Infallible {
         let mut clients = JoinSet::new();
         loop {
+            let full = clients.len() >= MAX_CLIENTS;
+            let room = Rc::clone(&self.room);
             tokio::select! {
                 Some(_) = clients.join_next(), if !clients.is_empty() => {}
-                () = self.accept(&mut clients), if clients.len() < MAX_CLIENTS => {}
+                accepted = self.accept(), if !full => match accepted {
+                    Some(Accepted::Owner(stream)) => {
+                        clients.spawn_local(async move { room.serve_owner(stream).await });
+                    }
+                    Some(Accepted::Stranger(stream, verifier)) => {
+                        clients.spawn_local(async move { room.serve_stranger(stream, &verifier).await });
+                    }
+                    None => {}
+                }
             }
         }
     }
 
-    async fn accept(&self, clients: &mut JoinSet<()>) {
-        let room = Rc::clone(&self.room);
+    /// Accepts one client; none where it is turned away. Cancel safe.
+    async fn accept(&self) -> Option<Accepted> {
         match &self.listener {
             Listener::Socket(_, listener) => match listener.accept().await {
                 Ok((stream, _)) => {
                     let peer = stream.peer_cred().map(|peer| peer.uid());
                     let us = rustix::process::geteuid().as_raw();
                     if peer.as_ref().is_ok_and(|uid| *uid == us) {
-                        clients.spawn_local(async move { room.serve_owner(stream).await });
-                    } else {
-                        debug!(?peer, "a client of another user was turned away");
+                        return Some(Accepted::Owner(stream));
                     }
+                    debug!(?peer, "a client of another user was turned away");
                 }
                 Err(error) => pause(&error).await,
             },
@@ -103,14 +112,23 @@ impl Door {
                 Ok((stream, peer)) if peer.ip().is_loopback() => {
                     // A small packet that waits for company is a slow query. If that cannot be set, it is only slower.
                     let _ = stream.set_nodelay(true);
-                    let verifier = Rc::clone(verifier);
-                    clients.spawn_local(async move { room.serve_stranger(stream, &verifier).await });
+                    return Some(Accepted::Stranger(stream, Rc::clone(verifier)));
                 }
                 Ok((_, peer)) => debug!(%peer, "a client from elsewhere was turned away"),
                 Err(error) => pause(&error).await,
             },
         }
+        None
     }
+}
+
+/// A new client, by how far it is known.
+#[derive(Debug)]
+enum Accepted {
+    /// The user whose session it is.
+    Owner(UnixStream),
+    /// Anybody on this machine.
+    Stranger(TcpStream, Rc<Verifier>),
 }
 
 async fn pause(error: &std::io::Error) {

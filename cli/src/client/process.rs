@@ -14,7 +14,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr}
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 
-use crate::client::address::{REMOVED, REMOVED_PREFIX};
+use crate::client::address::REMOVED;
 use crate::error::{Error, Result};
 
 /// The exit code of a program that is not found, and of one that cannot be run (POSIX, "Exit Status for Commands").
@@ -41,11 +41,16 @@ struct Received {
 }
 
 impl Client {
-    /// Starts a program with variables added, and without those that are not for it.
+    /// Starts a program with variables added, and without those that are not for it: [`REMOVED`] and `removed`.
     ///
     /// # Errors
     /// It is not found (127) or cannot be run (126).
-    pub fn start(program: &OsStr, arguments: &[OsString], variables: &[(&'static str, OsString)]) -> Result<Self> {
+    pub fn start(
+        program: &OsStr,
+        arguments: &[OsString],
+        variables: &[(&'static str, OsString)],
+        removed: &[OsString],
+    ) -> Result<Self> {
         let failed = |error: io::Error| Error::io("cannot handle signals", &error);
         // Handlers come first, so that no signal ends us and leaves the program. A new program begins with the defaults again.
         let signals = Received {
@@ -55,14 +60,16 @@ impl Client {
             hangup: signal(SignalKind::hangup()).map_err(failed)?,
         };
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        command
+            .args(arguments)
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit());
         for name in REMOVED {
             command.env_remove(name);
         }
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with(REMOVED_PREFIX) {
-                command.env_remove(name);
-            }
+        for name in removed {
+            command.env_remove(name);
         }
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let terminal = tcgetattr(io::stdin()).ok();
@@ -99,7 +106,11 @@ impl Client {
 
     /// Sends the program a signal. It has not been waited for, so its id is still its own.
     fn send(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // A program that has just ended needs no signal.
             let _ = rustix::process::kill_process(pid, signal);
@@ -108,7 +119,11 @@ impl Client {
 
     /// A program that a signal ended could not put the terminal back as it was.
     fn restore_terminal(&self, status: ExitStatus) {
-        if let Some(terminal) = self.terminal.as_ref().filter(|_| status.signal().is_some() && in_foreground()) {
+        if let Some(terminal) = self
+            .terminal
+            .as_ref()
+            .filter(|_| status.signal().is_some() && in_foreground())
+        {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, terminal);
         }
     }
@@ -136,12 +151,17 @@ fn not_started(program: &OsStr, error: &io::Error) -> Error {
             .hint(format!("install {name}, or give its path"))
             .exits_with(NOT_FOUND);
     }
-    Error::new(Code::Failed, error.to_string()).doing(format!("cannot run {name}")).exits_with(NOT_RUNNABLE)
+    Error::new(Code::Failed, error.to_string())
+        .doing(format!("cannot run {name}"))
+        .exits_with(NOT_RUNNABLE)
 }
 
 /// The exit code as a shell gives it: the program's own, or 128 and the number of the signal that ended it.
 fn code_of(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| BY_SIGNAL + signal)).unwrap_or(1);
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| BY_SIGNAL + signal))
+        .unwrap_or(1);
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
@@ -152,11 +172,16 @@ mod tests {
     use super::*;
 
     async fn code(script: &str) -> u8 {
-        Client::start("sh".as_ref(), &["-c".into(), script.into()], &[("HOOPCTL_PORT", "77".into())])
-            .unwrap()
-            .wait()
-            .await
-            .unwrap()
+        Client::start(
+            "sh".as_ref(),
+            &["-c".into(), script.into()],
+            &[("HOOPCTL_PORT", "77".into())],
+            &[],
+        )
+        .unwrap()
+        .wait()
+        .await
+        .unwrap()
     }
 
     #[tokio::test]
@@ -170,16 +195,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_cannot_be_run_has_the_shells_codes() {
-        let none = Client::start("no-such-program-here".as_ref(), &[], &[]).unwrap_err();
+        let none = Client::start("no-such-program-here".as_ref(), &[], &[], &[]).unwrap_err();
         assert_eq!(none.beside_a_client().exit_code(), 127);
-        let directory = Client::start("/".as_ref(), &[], &[]).unwrap_err();
+        let directory = Client::start("/".as_ref(), &[], &[], &[]).unwrap_err();
         assert_eq!(directory.exit_code(), 126);
     }
 
     #[tokio::test]
     async fn a_signal_reaches_the_program() {
         let script = "trap 'exit 9' TERM; while :; do sleep 0.05; done";
-        let mut client = Client::start("sh".as_ref(), &["-c".into(), script.into()], &[]).unwrap();
+        let mut client = Client::start("sh".as_ref(), &["-c".into(), script.into()], &[], &[]).unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         client.send(Signal::TERM);
         assert_eq!(client.wait().await.unwrap(), 9);

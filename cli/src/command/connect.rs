@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
-use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::refusal::Refusal;
 use hoop_shared::wire::Opened;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +25,9 @@ use crate::tunnel::Tunnel;
 
 /// How long the relay's word about the end of a session may come after the end of its streams.
 const WORD_OF_THE_END: Duration = Duration::from_millis(500);
+
+/// Turns of the reactor that cancelled tasks are given.
+const TURNS: usize = 100;
 
 /// Open a session on a connection, for a client or for the programs that you start
 ///
@@ -52,11 +55,21 @@ pub struct ConnectArgs {
 
 /// Reads an address on loopback: `IP:PORT`, `localhost:PORT` or a port alone.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let on_localhost = |port: &str| port.parse::<u16>().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let on_localhost = |port: &str| {
+        port.parse::<u16>()
+            .ok()
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+    };
     let address = text
         .parse::<SocketAddr>()
         .ok()
-        .or_else(|| on_localhost(text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text)))
+        .or_else(|| {
+            on_localhost(
+                text.strip_prefix("localhost:")
+                    .or_else(|| text.strip_prefix(':'))
+                    .unwrap_or(text),
+            )
+        })
         .ok_or("expected IP:PORT, such as 127.0.0.1:6432")?;
     if !address.ip().is_loopback() {
         return Err("only loopback addresses: what listens elsewhere would let other machines in".to_owned());
@@ -78,9 +91,16 @@ pub async fn run(arguments: ConnectArgs, context: &Context) -> Result<u8> {
     let name = program_name(program);
     let opened = async {
         let session = Session::open(&arguments, Some(&name), context).await?;
-        let application = context.settings.application_name.clone().unwrap_or_else(|| name.clone());
+        let application = context
+            .settings
+            .application_name
+            .clone()
+            .unwrap_or_else(|| name.clone());
         let variables = session.address.variables(&application);
-        Ok((Client::start(program, rest, &variables), session))
+        Ok((
+            Client::start(program, rest, &variables, &context.settings.tls_variables),
+            session,
+        ))
     };
     let (started, session) = opened.await.map_err(Error::beside_a_client)?;
     let result = match started {
@@ -92,7 +112,11 @@ pub async fn run(arguments: ConnectArgs, context: &Context) -> Result<u8> {
 }
 
 fn program_name(program: &OsString) -> String {
-    Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
+    Path::new(program)
+        .file_name()
+        .unwrap_or(program)
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// An open session with its local end.
@@ -183,8 +207,10 @@ impl Session {
                     never = self.notices(context) => match never {},
                 }
             };
-            let (mut around, mut over) =
-                (std::pin::pin!(around), std::pin::pin!(self.tunnel.ended(&self.opened.session)));
+            let (mut around, mut over) = (
+                std::pin::pin!(around),
+                std::pin::pin!(self.tunnel.ended(&self.opened.session)),
+            );
             loop {
                 tokio::select! {
                     code = client.wait() => break code?,
@@ -230,9 +256,14 @@ impl Session {
     async fn end(self) {
         drop(self.door);
         self.tunnel.end(&self.opened.session).await;
-        // Clients' tasks are gone with the door's future, so this is the last owner.
-        if let Ok(tunnel) = Rc::try_unwrap(self.tunnel) {
-            tunnel.close().await;
+        // Clients' tasks were cancelled with the door's future: they let go of the tunnel at their next turn.
+        let mut tunnel = self.tunnel;
+        for _ in 0..TURNS {
+            match Rc::try_unwrap(tunnel) {
+                Ok(last) => return last.close().await,
+                Err(shared) => tunnel = shared,
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -258,7 +289,10 @@ async fn listen(
     };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((Listener::Port(listener, Rc::new(Verifier::of(password)?)), Place::Port(bound)))
+    Ok((
+        Listener::Port(listener, Rc::new(Verifier::of(password)?)),
+        Place::Port(bound),
+    ))
 }
 
 /// Waits for the end of stdin. The thread that reads it is left behind when something else comes first.
@@ -267,7 +301,8 @@ async fn end_of_stdin() {
     let reader = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         // An error is an end too.
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        drop(ended.send(()));
+        // Nobody may be waiting any more.
+        let _ = ended.send(());
     });
     if reader.is_err() || end.await.is_err() {
         std::future::pending::<()>().await;
@@ -276,14 +311,32 @@ async fn end_of_stdin() {
 
 #[cfg(test)]
 mod tests {
+    use hoop_shared::refusal::Code;
+
     use super::*;
 
     #[test]
     fn only_loopback_is_listened_on() {
-        for text in ["127.0.0.1:0", "127.8.0.1:6432", "[::1]:6432", "localhost:6432", ":6432", "6432"] {
+        for text in [
+            "127.0.0.1:0",
+            "127.8.0.1:6432",
+            "[::1]:6432",
+            "localhost:6432",
+            ":6432",
+            "6432",
+        ] {
             assert!(loopback(text).is_ok_and(|address| address.ip().is_loopback()), "{text}");
         }
-        for text in ["0.0.0.0:6432", "[::]:6432", "192.168.0.1:1", "example.com:1", "", "x", "127.0.0.1", "65536"] {
+        for text in [
+            "0.0.0.0:6432",
+            "[::]:6432",
+            "192.168.0.1:1",
+            "example.com:1",
+            "",
+            "x",
+            "127.0.0.1",
+            "65536",
+        ] {
             assert!(loopback(text).is_err(), "{text}");
         }
     }

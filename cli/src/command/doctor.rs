@@ -60,7 +60,11 @@ impl Check {
     }
 
     fn of_error(check: &'static str, error: &Error) -> Self {
-        let fix = error.refusal().hint.clone().unwrap_or_else(|| "see the detail".to_owned());
+        let fix = error
+            .refusal()
+            .hint
+            .clone()
+            .unwrap_or_else(|| "see the detail".to_owned());
         Self::bad(check, error.to_string(), fix)
     }
 }
@@ -72,7 +76,10 @@ impl Check {
 pub async fn run(_: DoctorArgs, context: &Context) -> Result<u8> {
     let mut checks = vec![directory(context)];
     let login = credential(context, &mut checks).await;
-    let relay = login.as_ref().map(|login| login.relay.clone()).or_else(|| context.settings.relay.clone());
+    let relay = login
+        .as_ref()
+        .map(|login| login.relay.clone())
+        .or_else(|| context.settings.relay.clone());
     match relay {
         Some(relay) => network(&relay, login.as_ref(), context, &mut checks).await,
         None => checks.push(Check::bad("relay", "no relay is known", "hoopctl login RELAY")),
@@ -85,7 +92,11 @@ pub async fn run(_: DoctorArgs, context: &Context) -> Result<u8> {
         let width = checks.iter().map(|check| check.check.len()).max().unwrap_or(0);
         let mut text = String::new();
         for check in checks {
-            let (mark, colour) = if check.ok { ("ok  ", AnsiColor::Green) } else { ("FAIL", AnsiColor::Red) };
+            let (mark, colour) = if check.ok {
+                ("ok  ", AnsiColor::Green)
+            } else {
+                ("FAIL", AnsiColor::Red)
+            };
             let (mark, detail) = (printer.paint_data(colour, mark), escape::line(&check.detail));
             text.push_str(&format!("{mark}  {:<width$}  {detail}\n", check.check));
             if let Some(fix) = &check.fix {
@@ -123,7 +134,10 @@ async fn credential(context: &Context, checks: &mut Vec<Check>) -> Option<Login>
             return None;
         }
     };
-    checks.push(Check::good("credential", format!("{} at {}", login.whoami.principal, login.relay)));
+    checks.push(Check::good(
+        "credential",
+        format!("{} at {}", login.whoami.principal, login.relay),
+    ));
     checks.push(match login.expires() {
         Err(error) => Check::of_error("expiry", &error),
         Ok(expires) => {
@@ -132,7 +146,11 @@ async fn credential(context: &Context, checks: &mut Vec<Check>) -> Option<Login>
             if left <= time::Duration::ZERO {
                 Check::bad("expiry", format!("ended at {at}"), "hoopctl login")
             } else if left < SOON {
-                Check::bad("expiry", format!("ends at {at}, in {} minutes", left.whole_minutes()), "hoopctl login")
+                Check::bad(
+                    "expiry",
+                    format!("ends at {at}, in {} minutes", left.whole_minutes()),
+                    "hoopctl login",
+                )
             } else {
                 Check::good("expiry", format!("ends at {at}"))
             }
@@ -173,7 +191,11 @@ async fn tcp(relay: &RelayAddress, addresses: &[SocketAddr]) -> Check {
             Err(_) => last = format!("{address}: no answer"),
         }
     }
-    Check::bad("tcp", last, format!("start the relay, or open TCP port {} to it", relay.port()))
+    Check::bad(
+        "tcp",
+        last,
+        format!("start the relay, or open TCP port {} to it", relay.port()),
+    )
 }
 
 async fn tunnel(login: &Login, context: &Context, checks: &mut Vec<Check>) {
@@ -193,7 +215,11 @@ async fn tunnel(login: &Login, context: &Context, checks: &mut Vec<Check>) {
             return;
         }
         Err(_) => {
-            checks.push(Check::bad("tunnel", "no answer", "check firewalls between here and the relay"));
+            checks.push(Check::bad(
+                "tunnel",
+                "no answer",
+                "check firewalls between here and the relay",
+            ));
             return;
         }
     };
@@ -209,7 +235,10 @@ async fn tunnel(login: &Login, context: &Context, checks: &mut Vec<Check>) {
     let welcome = tunnel.welcome();
     checks.push(clock(welcome.time, OffsetDateTime::now_utc()));
     let ours = env!("CARGO_PKG_VERSION");
-    checks.push(Check::good("version", format!("relay {}, hoopctl {ours}, wire {}", welcome.relay, welcome.version)));
+    checks.push(Check::good(
+        "version",
+        format!("relay {}, hoopctl {ours}, wire {}", welcome.relay, welcome.version),
+    ));
     tunnel.close().await;
 }
 
@@ -223,9 +252,17 @@ fn clock(theirs: OffsetDateTime, ours: OffsetDateTime) -> Check {
 }
 
 fn client(name: &'static str, path: &[PathBuf]) -> Check {
-    match path.iter().map(|directory| directory.join(name)).find(|file| is_program(file)) {
+    match path
+        .iter()
+        .map(|directory| directory.join(name))
+        .find(|file| is_program(file))
+    {
         Some(file) => Check::good(name, file.display().to_string()),
-        None => Check::bad(name, "not on the PATH", format!("install {name} to use it with `hoopctl connect`")),
+        None => Check::bad(
+            name,
+            "not on the PATH",
+            format!("install {name} to use it with `hoopctl connect`"),
+        ),
     }
 }
 

@@ -54,6 +54,15 @@ impl Environment {
         }
     }
 
+    /// The names of the variables that begin with a word.
+    pub fn names_that_begin_with(&self, word: &str) -> Vec<OsString> {
+        self.0
+            .keys()
+            .filter(|name| name.as_encoded_bytes().starts_with(word.as_bytes()))
+            .cloned()
+            .collect()
+    }
+
     /// The user's home directory.
     pub fn home(&self) -> Option<PathBuf> {
         self.path("HOME").filter(|path| path.is_absolute())

@@ -1,5 +1,6 @@
 //! Settings, resolved once: flag, then environment, then file, then default. Commands never read the environment.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use hoop_shared::refusal::Code;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub machine: String,
     /// The application name that the user has set for PostgreSQL clients.
     pub application_name: Option<String>,
+    /// The names of libpq's variables about TLS that are set: a client of the local end must not see them.
+    pub tls_variables: Vec<OsString>,
     /// Directories in which programs are looked for.
     pub program_path: Vec<PathBuf>,
 }
@@ -131,6 +134,7 @@ impl Settings {
                 .unwrap_or_else(|| PathBuf::from("/tmp")),
             machine: environment.machine(),
             application_name: environment.text("PGAPPNAME"),
+            tls_variables: environment.names_that_begin_with("PGSSL"),
             program_path: environment.program_path(),
             profile,
             config_dir,

@@ -131,7 +131,15 @@ mod tests {
 
     #[test]
     fn http_and_tls_are_known_by_their_first_bytes() {
-        for request in [b"GET / HT", b"POST /x ", b"OPTIONS ", b"CONNECT ", b"PRI * HT", b"PUT /a H", b"PROPPATC"] {
+        for request in [
+            b"GET / HT",
+            b"POST /x ",
+            b"OPTIONS ",
+            b"CONNECT ",
+            b"PRI * HT",
+            b"PUT /a H",
+            b"PROPPATC",
+        ] {
             assert_eq!(read(*request), Err(NotPostgres::Http));
         }
         assert_eq!(read([0x16, 3, 1, 2, 0, 1, 0, 1]), Err(NotPostgres::Tls));

@@ -69,7 +69,11 @@ pub async fn first_packet<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> 
         if let Some(rest) = packet.get_mut(HEAD..) {
             stream.read_exact(rest).await?;
         }
-        return Ok(if cancels { Wish::Cancel(packet) } else { Wish::Connect(packet) });
+        return Ok(if cancels {
+            Wish::Cancel(packet)
+        } else {
+            Wish::Connect(packet)
+        });
     }
 }
 
@@ -92,7 +96,11 @@ pub async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
                     Some("the password is the one that hoopctl printed for this session"),
                 ),
                 ScramError::Malformed => words::fatal("08P01", "malformed SCRAM message", None),
-                ScramError::Unsupported => words::fatal("0A000", "this server offers SCRAM-SHA-256 without channel binding", None),
+                ScramError::Unsupported => words::fatal(
+                    "0A000",
+                    "this server offers SCRAM-SHA-256 without channel binding",
+                    None,
+                ),
                 ScramError::NoRandomness => words::fatal("58000", "the system has no randomness", None),
             };
             stream.write_all(&answer).await?;

@@ -33,7 +33,9 @@ const PASSWORD: usize = 16;
 /// The system has no randomness.
 pub fn one_time_password() -> Result<SecretString> {
     let bytes = random::<PASSWORD>()?;
-    Ok(SecretString::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    Ok(SecretString::from(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+    ))
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {
@@ -106,7 +108,11 @@ impl Verifier {
         let (binding, rest) = client_first.split_once(',').ok_or(ScramError::Malformed)?;
         // `y`: could bind, and believes that we cannot, which is so. `p=`: insists.
         if binding != "n" && binding != "y" {
-            return Err(if binding.starts_with("p=") { ScramError::Unsupported } else { ScramError::Malformed });
+            return Err(if binding.starts_with("p=") {
+                ScramError::Unsupported
+            } else {
+                ScramError::Malformed
+            });
         }
         let (identity, bare) = rest.split_once(',').ok_or(ScramError::Malformed)?;
         if !identity.is_empty() {
@@ -121,8 +127,12 @@ impl Verifier {
         if !name.starts_with("n=") {
             return Err(ScramError::Malformed);
         }
-        let client_nonce = attributes.next().and_then(|nonce| nonce.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
-        let fits = (1..=MAX_CLIENT_NONCE).contains(&client_nonce.len()) && client_nonce.bytes().all(|byte| byte.is_ascii_graphic());
+        let client_nonce = attributes
+            .next()
+            .and_then(|nonce| nonce.strip_prefix("r="))
+            .ok_or(ScramError::Malformed)?;
+        let fits = (1..=MAX_CLIENT_NONCE).contains(&client_nonce.len())
+            && client_nonce.bytes().all(|byte| byte.is_ascii_graphic());
         if !fits {
             return Err(ScramError::Malformed);
         }
@@ -163,8 +173,14 @@ impl Challenge<'_> {
     pub fn verify(self, client_final: &str) -> Result<String, ScramError> {
         let (without_proof, proof) = client_final.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut attributes = without_proof.split(',');
-        let binding = attributes.next().and_then(|binding| binding.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
-        let nonce = attributes.next().and_then(|nonce| nonce.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
+        let binding = attributes
+            .next()
+            .and_then(|binding| binding.strip_prefix("c="))
+            .ok_or(ScramError::Malformed)?;
+        let nonce = attributes
+            .next()
+            .and_then(|nonce| nonce.strip_prefix("r="))
+            .ok_or(ScramError::Malformed)?;
         if binding != self.binding || nonce != self.nonce {
             return Err(ScramError::Malformed);
         }
@@ -175,11 +191,18 @@ impl Challenge<'_> {
         if proof.len() != HASH {
             return Err(ScramError::Malformed);
         }
-        let client_key: Vec<u8> = proof.iter().zip(signature.as_ref()).map(|(proof, signature)| proof ^ signature).collect();
+        let client_key: Vec<u8> = proof
+            .iter()
+            .zip(signature.as_ref())
+            .map(|(proof, signature)| proof ^ signature)
+            .collect();
         if !bool::from(sha256(&client_key).ct_eq(&self.verifier.stored_key)) {
             return Err(ScramError::WrongPassword);
         }
-        Ok(format!("v={}", STANDARD.encode(hmac::sign(&self.verifier.server_key, signed.as_bytes()))))
+        Ok(format!(
+            "v={}",
+            STANDARD.encode(hmac::sign(&self.verifier.server_key, signed.as_bytes()))
+        ))
     }
 }
 
@@ -204,8 +227,9 @@ mod tests {
     fn the_example_of_the_standard_is_verified() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap().try_into().unwrap();
         let verifier = Verifier::with_salt(b"pencil", salt);
-        let challenge =
-            verifier.challenge_with("n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0").unwrap();
+        let challenge = verifier
+            .challenge_with("n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+            .unwrap();
         assert_eq!(
             challenge.message(),
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
@@ -272,6 +296,9 @@ mod tests {
             assert_eq!(challenge.verify(&last), Err(ScramError::Malformed), "{last}");
         }
         let challenge = verifier.challenge_with("n,,n=,r=a", "N").unwrap();
-        assert_eq!(challenge.verify(&format!("c=biws,r=aN,p={proof}")), Err(ScramError::WrongPassword));
+        assert_eq!(
+            challenge.verify(&format!("c=biws,r=aN,p={proof}")),
+            Err(ScramError::WrongPassword)
+        );
     }
 }
