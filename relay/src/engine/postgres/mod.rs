@@ -6,6 +6,9 @@
 //! ```
 
 pub mod codec;
+pub mod copy_out;
+pub mod replay;
+pub mod rows;
 pub mod session;
 
 #[cfg(test)]
