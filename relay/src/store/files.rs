@@ -218,9 +218,11 @@ mod tests {
         symlink(&made, &link).unwrap();
         assert!(matches!(private_directory(&link), Err(FileError::Symlink)));
         std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        private_directory(&made).unwrap();
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o770)).unwrap();
         assert!(matches!(
             private_directory(&made),
-            Err(FileError::Mode { mode: 0o755, .. })
+            Err(FileError::Mode { mode: 0o770, .. })
         ));
     }
 }
