@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
@@ -38,6 +39,8 @@ mod login;
 
 /// The longest request body. The largest is a workload's token (16 kB) with a certificate request.
 const LONGEST_BODY: usize = 64 << 10;
+/// How long a request's body may take.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the handlers work with.
 pub struct Api {
@@ -167,7 +170,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match axum::Json::from_request(request, state).await {
+        let read = tokio::time::timeout(BODY_DEADLINE, axum::Json::from_request(request, state)).await;
+        match read.map_err(|_| Refusal::new(Code::LimitExceeded, "the request's body takes too long"))? {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(JsonRejection::BytesRejection(_)) => {
                 Err(Refusal::new(Code::LimitExceeded, "the request's body is cut or longer than 64 KiB").into())

@@ -4,31 +4,31 @@
 //! Of a client's request only the public key counts (RFC 2986: the signature over it proves that the client holds the
 //! private key). Names, usages and extensions that it asks for are dropped.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use hoop_shared::tls::PRIVATE_NAME;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, PublicKeyData,
     SanType, SerialNumber,
 };
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Principal;
 use crate::store::files::{self, FileError};
 
+mod server;
+
+pub use server::ServerIdentity;
+
 /// A clock that is a minute behind ours accepts a new certificate at once.
 const SKEW: Duration = Duration::seconds(60);
 /// A CA lives until an operator replaces it.
 const CA_LIFE: Duration = Duration::days(3650);
-/// The relay makes itself a new server certificate at every start.
-const SERVER_LIFE: Duration = Duration::days(825);
 /// The longest CSR, PEM. One for a P-256 key has some 500 bytes.
 const LONGEST_CSR: usize = 8 << 10;
 /// An uncompressed point of P-256.
@@ -213,45 +213,6 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(params.signed_by(&key.key, &self.issuer)?)
     }
-
-    /// Issues a server certificate with a new key, for the private name and for `names` and `addresses`.
-    ///
-    /// # Errors
-    /// A name is not a DNS name, or there is no randomness.
-    pub fn issue_server(
-        &self,
-        names: &[String],
-        addresses: &[IpAddr],
-        now: OffsetDateTime,
-    ) -> Result<ServerIdentity, AuthorityError> {
-        let mut params = leaf_params(now, now + SERVER_LIFE, PRIVATE_NAME);
-        params.serial_number = Some(SerialNumber::from_slice(&Serial::random()?.0));
-        params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(PRIVATE_NAME)?)];
-        for name in names {
-            params
-                .subject_alt_names
-                .push(SanType::DnsName(Ia5String::try_from(name.as_str())?));
-        }
-        params
-            .subject_alt_names
-            .extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(ServerIdentity {
-            chain: vec![certificate.der().clone(), self.certificate.clone()],
-            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        })
-    }
-}
-
-/// A server certificate with its chain (the private CA last, for clients that pin it) and its key.
-#[derive(Debug)]
-pub struct ServerIdentity {
-    /// The server's certificate, then its CA's.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The server's private key; it is made at every start and never stored.
-    pub key: PrivateKeyDer<'static>,
 }
 
 /// A certificate's serial number, which is a login's id: 126 random bits, positive and of full length as RFC 5280 wants it.

@@ -196,7 +196,7 @@ impl Authn {
             .publish_authority(authority.fingerprint(), authority.certificate(), now)
             .await?;
         let trusted = store
-            .authorities()
+            .authorities(now - config.session.credential_ttl)
             .await?
             .into_iter()
             .map(CertificateDer::from)
@@ -337,8 +337,13 @@ impl Authn {
             if forgotten.elapsed() > FORGET {
                 forgotten = tokio::time::Instant::now();
                 self.logins.forget_expired();
-                if let Err(error) = self.store.forget_expired_tokens(OffsetDateTime::now_utc()).await {
-                    tracing::error!(%error, "expired tokens cannot be forgotten");
+                let now = OffsetDateTime::now_utc();
+                let forgotten = async {
+                    self.store.forget_expired_tokens(now).await?;
+                    self.store.forget_attempts(now - ATTEMPTS).await
+                };
+                if let Err(error) = forgotten.await {
+                    tracing::error!(%error, "what has expired cannot be forgotten");
                 }
             }
             tokio::select! {
@@ -377,6 +382,8 @@ impl Authn {
 const REFRESH: std::time::Duration = std::time::Duration::from_millis(400);
 /// How often what has expired is forgotten.
 const FORGET: std::time::Duration = std::time::Duration::from_secs(60);
+/// How long attempts to log in are kept.
+const ATTEMPTS: time::Duration = time::Duration::days(400);
 /// The hint of every refusal that a new login answers.
 const LOG_IN: &str = "run `hoopctl login`";
 

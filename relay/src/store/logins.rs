@@ -1,4 +1,4 @@
-//! Login records, whose label is whose, presented workload tokens, attempts to log in, and published CA certificates.
+//! Login records, whose label is whose, presented workload tokens, and attempts to log in.
 
 use hoop_shared::api::{LoginSeen, PrincipalKind};
 use sqlx::Row;
@@ -364,32 +364,16 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Publishes a CA certificate, so that every relay of this store trusts what it signs.
+    /// Forgets attempts to log in that are older than `before`.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn publish_authority(
-        &self,
-        fingerprint: &str,
-        der: &[u8],
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO authorities (fingerprint, certificate, created) VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING")
-            .bind(fingerprint)
-            .bind(der)
-            .bind(millis(now))
+    pub async fn forget_attempts(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
+        let done = sqlx::query("DELETE FROM login_attempts WHERE time < ?")
+            .bind(millis(before))
             .execute(self.pool())
             .await?;
-        Ok(())
-    }
-
-    /// Gives the CA certificates (DER) that are trusted.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn authorities(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        let query = "SELECT certificate FROM authorities WHERE retired IS NULL ORDER BY created, fingerprint";
-        Ok(sqlx::query_scalar(query).fetch_all(self.pool()).await?)
+        Ok(done.rows_affected())
     }
 }
 

@@ -19,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Sqlite, Transaction};
 use time::OffsetDateTime;
 
+mod authorities;
 pub mod files;
 pub mod logins;
 pub mod requests;

@@ -8,6 +8,8 @@ use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
+use hoop_shared::tls::PRIVATE_NAME;
+
 use super::super::PrincipalKind;
 use super::*;
 
@@ -153,7 +155,7 @@ fn the_servers_certificate_holds_for_its_names_under_the_private_ca() {
     let dir = tempfile::tempdir().unwrap();
     let ca = Authority::open(dir.path(), Purpose::Server, now()).unwrap();
     let server = ca
-        .issue_server(&["localhost".into()], &["127.0.0.1".parse().unwrap()], now())
+        .issue_server(&["localhost".into()], &["192.0.2.5".parse().unwrap()], now())
         .unwrap();
     assert_eq!(server.chain.last(), Some(ca.certificate()));
     let mut roots = RootCertStore::empty();
@@ -173,10 +175,12 @@ fn the_servers_certificate_holds_for_its_names_under_the_private_ca() {
             UnixTime::now(),
         )
     };
-    for name in ["localhost", "127.0.0.1", PRIVATE_NAME] {
+    for name in ["localhost", "192.0.2.5", PRIVATE_NAME] {
         verify(name).unwrap();
     }
-    assert!(verify("example.com").is_err());
+    for name in ["example.com", "192.0.2.6"] {
+        assert!(verify(name).is_err(), "{name}");
+    }
 }
 
 #[test]
