@@ -5,11 +5,19 @@
 //!        ◀─ rows, errors masked and recorded ◀────────────┘
 //! ```
 
+mod admit;
+mod buffers;
 pub mod codec;
 pub mod copy_out;
+pub mod drive;
 pub mod replay;
 pub mod rows;
 pub mod session;
+pub mod startup;
 
+#[cfg(test)]
+pub(crate) mod lenient;
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 pub(crate) mod throwaway;

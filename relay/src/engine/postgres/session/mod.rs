@@ -209,9 +209,9 @@ impl<J: Judge> Conversation<J> {
         self.expected.is_empty()
     }
 
-    /// Whether bytes of the client would be read: else they may wait.
-    pub fn is_open(&self) -> bool {
-        matches!(self.intake, Intake::Open)
+    /// Whether bytes of the client would be dealt with: else they wait.
+    pub fn takes_more(&self) -> bool {
+        matches!(self.intake, Intake::Open) && self.expected.len() < self.bounds.outstanding
     }
 
     /// Names were learnt; the message that waits for them goes on.
@@ -289,3 +289,6 @@ impl<J: Judge> Conversation<J> {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

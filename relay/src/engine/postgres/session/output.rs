@@ -70,6 +70,11 @@ impl Output {
         }
     }
 
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Takes everything as one piece, for tests of the core.
     #[cfg(test)]
     pub(crate) fn take(&mut self) -> Vec<u8> {

@@ -110,7 +110,7 @@ pub fn resolve<J: Judge>(
         out: Steps::default(),
     };
     for (index, statement) in reading.statements.iter().enumerate() {
-        let step = resolver.statement(text, index, statement, statement, reading.touches_masked, 0)?;
+        let step = resolver.statement(text, index, statement, statement, statement.touches_masked, 0)?;
         resolver.out.effects.extend(statement.effects.iter().cloned());
         resolver.out.reach |= step.reach;
         resolver.out.steps.push(Rc::new(step));
@@ -143,7 +143,7 @@ pub fn resolve_prepared<J: Judge>(
         cursors: Vec::new(),
         out: Steps::default(),
     };
-    let step = resolver.statement(&prepared.text, index, inner, inner, reading.touches_masked, 0)?;
+    let step = resolver.statement(&prepared.text, index, inner, inner, inner.touches_masked, 0)?;
     let mut steps = resolver.out;
     steps.effects.extend(inner.effects.iter().cloned());
     steps.reach |= step.reach;
@@ -205,7 +205,7 @@ impl<J: Judge> Resolver<'_, J> {
                 };
                 if let Some(inner) = inner {
                     let at = prepared.inner.unwrap_or(0);
-                    let step = self.statement(&prepared.text, at, inner, inner, read.touches_masked, depth + 1)?;
+                    let step = self.statement(&prepared.text, at, inner, inner, inner.touches_masked, depth + 1)?;
                     self.out.effects.extend(inner.effects.iter().cloned());
                     changes_names |= step.changes_names;
                     reach |= step.reach;

@@ -1,0 +1,482 @@
+//! The driver: moves bytes between a client, the session core and a target, in one task for both directions.
+//!
+//! One wake-up writes what waits, reads each side once, lets the core deal with all whole messages, and writes again. A side that
+//! is not read pushes back on who sends: the client's bytes wait while its statement is held, the target's while the client does
+//! not take its rows.
+
+use std::future::{Future, pending, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures::future::LocalBoxFuture;
+use hoop_shared::refusal::{Code, Refusal};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::buffers;
+use super::codec::backend::Status;
+use super::codec::write::{self, Report};
+use super::session::{Attention, Conversation, Judge, Output, Over, Released, Unready};
+use crate::target::{Queries, QueryError, Rows};
+
+/// Past this many unwritten bytes for one side the other is not read.
+const HIGH: usize = 512 << 10;
+/// How long last words may take to be written.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How many pieces one write takes at most.
+const PIECES: usize = 32;
+
+/// What a session needs besides judging: to learn, to ask people, to cancel.
+pub trait Attend: Judge {
+    /// What was learnt.
+    type Learnt: 'static;
+
+    /// Learns what names mean.
+    fn learn(&mut self, what: Unready, in_band: InBand) -> LocalBoxFuture<'static, Result<Self::Learnt, Refusal>>;
+
+    /// Takes what was learnt.
+    fn learnt(&mut self, learnt: Self::Learnt);
+
+    /// Asks people about a unit and waits for them. Dropping the future withdraws the request.
+    fn hold(
+        &mut self,
+        review: Self::Review,
+        say: Say,
+        status: Status,
+    ) -> LocalBoxFuture<'static, Result<Released, Refusal>>;
+
+    /// Cancels what the target runs for this client.
+    fn cancel(&mut self) -> LocalBoxFuture<'static, ()>;
+
+    /// The client is there.
+    fn touch(&self);
+
+    /// Everything that was told to the judge is about to be shown: what is recorded of it must stand.
+    ///
+    /// # Errors
+    /// It cannot be recorded, so it may not be shown.
+    fn settle(&mut self) -> Result<(), Refusal>;
+}
+
+/// Says something to the client while its unit is held.
+#[derive(Clone, Debug)]
+pub struct Say(mpsc::UnboundedSender<Report>);
+
+impl Say {
+    /// Says it.
+    pub fn say(&self, report: Report) {
+        // A client that is gone needs no word.
+        let _ = self.0.send(report);
+    }
+}
+
+/// Questions in the client's own stream to the target, for what only this session sees.
+#[derive(Debug)]
+pub struct InBand(mpsc::Sender<(String, oneshot::Sender<Result<Rows, QueryError>>)>);
+
+impl Queries for InBand {
+    async fn rows(&mut self, sql: &str) -> Result<Rows, QueryError> {
+        let lost = || QueryError::Lost(io::ErrorKind::BrokenPipe.into());
+        let (reply, answer) = oneshot::channel();
+        self.0.send((sql.to_owned(), reply)).await.map_err(|_| lost())?;
+        answer.await.map_err(|_| lost())?
+    }
+}
+
+/// What else may happen to a session.
+pub struct Outside<E, C> {
+    /// The session ends, for this reason.
+    pub ended: E,
+    /// The client asks to cancel. Called again after each request.
+    pub cancelled: C,
+}
+
+/// Why a session's stream is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// The client left.
+    Client,
+    /// The target closed.
+    Target,
+    /// The session ended, or the protocol was broken.
+    Ended,
+}
+
+/// What runs beside the bytes.
+enum Task<J: Attend> {
+    None,
+    Learn {
+        future: LocalBoxFuture<'static, Result<J::Learnt, Refusal>>,
+        questions: mpsc::Receiver<(String, oneshot::Sender<Result<Rows, QueryError>>)>,
+        reply: Option<oneshot::Sender<Result<Rows, QueryError>>>,
+    },
+    Hold {
+        future: LocalBoxFuture<'static, Result<Released, Refusal>>,
+        words: mpsc::UnboundedReceiver<Report>,
+    },
+}
+
+/// What a wake-up was for.
+enum Event<J: Attend> {
+    Moved(Moved),
+    Learnt(Result<J::Learnt, Refusal>),
+    Question(String, oneshot::Sender<Result<Rows, QueryError>>),
+    Decided(Result<Released, Refusal>),
+    Word(Report),
+    Ended(Refusal),
+    CancelAsked,
+    CancelDone,
+}
+
+/// What moved.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moved {
+    client_gone: bool,
+    target_gone: bool,
+    from_client: bool,
+}
+
+/// Both ends with what arrived from them.
+struct Wires<C, T> {
+    client: C,
+    target: T,
+    client_in: BytesMut,
+    target_in: BytesMut,
+    /// The most bytes of the client that wait.
+    client_bound: usize,
+}
+
+/// Serves a client whose startup is done, until one side leaves or the session ends.
+///
+/// Not cancel safe: a dropped call drops both connections.
+pub async fn drive<J, C, T, E, F, G>(
+    mut core: Conversation<J>,
+    client: C,
+    target: T,
+    client_in: BytesMut,
+    target_in: BytesMut,
+    client_bound: usize,
+    outside: Outside<E, F>,
+) -> Served
+where
+    J: Attend,
+    C: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+    E: Future<Output = Refusal>,
+    F: FnMut() -> G,
+    G: Future<Output = ()>,
+{
+    let mut wires = Wires {
+        client,
+        target,
+        client_in,
+        target_in,
+        client_bound,
+    };
+    let Outside { ended, mut cancelled } = outside;
+    let mut ended = pin!(ended);
+    let mut cancel_asked = Box::pin(cancelled());
+    let mut cancelling: Option<LocalBoxFuture<'static, ()>> = None;
+    let mut task = Task::None;
+    loop {
+        core.target_bytes(&mut wires.target_in);
+        if cancelling.is_none() {
+            core.client_bytes(&mut wires.client_in);
+        }
+        if let Task::Learn { reply, .. } = &mut task
+            && let Some(answer) = core.answer()
+            && let Some(reply) = reply.take()
+        {
+            // Who asked may have given up.
+            let _ = reply.send(answer);
+        }
+        while let Some(attention) = core.attention() {
+            match attention {
+                Attention::Learn(what) => {
+                    let (ask, questions) = mpsc::channel(1);
+                    task = Task::Learn {
+                        future: core.judge().learn(what, InBand(ask)),
+                        questions,
+                        reply: None,
+                    };
+                }
+                Attention::Hold(review) => {
+                    let (say, words) = mpsc::unbounded_channel();
+                    let status = core.status();
+                    task = Task::Hold {
+                        future: core.judge().hold(review, Say(say), status),
+                        words,
+                    };
+                }
+                Attention::Cancel => {
+                    cancelling.get_or_insert_with(|| core.judge().cancel());
+                }
+            }
+        }
+        if let Err(refusal) = core.judge().settle() {
+            // Neither side gets what does not stand in the recording.
+            core.to_client().clear();
+            core.to_target().clear();
+            core.end(&refusal);
+        }
+        buffers::release(&mut wires.client_in);
+        buffers::release(&mut wires.target_in);
+        match core.over() {
+            Some(Over::Broken) => {
+                drop(task);
+                farewell(&mut wires, &mut core).await;
+                return Served::Ended;
+            }
+            Some(Over::Terminated) => {
+                // The server does what was asked before, then closes.
+                drop(task);
+                drain(&mut wires, &mut core).await;
+                return Served::Client;
+            }
+            None => {}
+        }
+
+        let event: Event<J> = tokio::select! {
+            biased;
+            refusal = &mut ended => Event::Ended(refusal),
+            () = &mut cancel_asked => Event::CancelAsked,
+            () = async { match &mut cancelling { Some(future) => future.await, None => pending().await } } => Event::CancelDone,
+            event = beside(&mut task) => event,
+            moved = poll_fn(|cx| wires.poll(cx, &mut core)) => Event::Moved(moved),
+        };
+        match event {
+            Event::Moved(moved) => {
+                if moved.from_client {
+                    core.judge().touch();
+                    if core.is_held() && Conversation::<J>::says_farewell(&wires.client_in) {
+                        return Served::Client;
+                    }
+                }
+                if moved.client_gone {
+                    // A request that waits is withdrawn with its task. What the server was asked to do goes on, as without a relay.
+                    drop(task);
+                    core.client_bytes(&mut wires.client_in);
+                    core.to_target().write(write::terminate);
+                    let _ = timeout(
+                        FAREWELL,
+                        poll_fn(|cx| poll_empty(&mut wires.target, core.to_target(), cx)),
+                    )
+                    .await;
+                    return Served::Client;
+                }
+                if moved.target_gone {
+                    core.target_bytes(&mut wires.target_in);
+                    core.end(&Refusal::new(
+                        Code::TargetUnreachable,
+                        "the target closed the connection",
+                    ));
+                    drop(task);
+                    farewell(&mut wires, &mut core).await;
+                    return Served::Target;
+                }
+            }
+            Event::Learnt(learnt) => {
+                task = Task::None;
+                match learnt {
+                    Ok(learnt) => {
+                        core.judge().learnt(learnt);
+                        core.learnt();
+                    }
+                    Err(refusal) => core.not_learnt(&refusal),
+                }
+            }
+            Event::Question(sql, answer) => match core.ask(&sql) {
+                Ok(()) => {
+                    if let Task::Learn { reply, .. } = &mut task {
+                        *reply = Some(answer);
+                    }
+                }
+                Err(error) => {
+                    let _ = answer.send(Err(error));
+                }
+            },
+            Event::Decided(decided) => {
+                task = Task::None;
+                match decided {
+                    Ok(released) => core.release(released),
+                    Err(refusal) => core.refuse_held(&refusal),
+                }
+            }
+            Event::Word(report) => core.say(&report),
+            Event::Ended(refusal) => {
+                if !core.is_settled() {
+                    // What runs must not go on without the session.
+                    let _ = timeout(FAREWELL, core.judge().cancel()).await;
+                }
+                core.end(&refusal);
+            }
+            Event::CancelAsked => {
+                cancel_asked = Box::pin(cancelled());
+                if core.is_held() {
+                    task = Task::None;
+                    core.refuse_held(&Refusal::new(
+                        Code::ApprovalCancelled,
+                        "canceling statement due to user request",
+                    ));
+                } else if !core.is_settled() && cancelling.is_none() {
+                    cancelling = Some(core.judge().cancel());
+                }
+            }
+            Event::CancelDone => cancelling = None,
+        }
+    }
+}
+
+/// Waits for what runs beside the bytes. Cancel safe.
+async fn beside<J: Attend>(task: &mut Task<J>) -> Event<J> {
+    match task {
+        Task::None => pending().await,
+        Task::Learn { future, questions, .. } => tokio::select! {
+            learnt = future => Event::Learnt(learnt),
+            Some((sql, reply)) = questions.recv() => Event::Question(sql, reply),
+        },
+        Task::Hold { future, words } => tokio::select! {
+            biased;
+            Some(word) = words.recv() => Event::Word(word),
+            decided = future => Event::Decided(decided),
+        },
+    }
+}
+
+impl<C, T> Wires<C, T>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Writes what waits and reads each side once; ready when anything moved.
+    fn poll<J: Attend>(&mut self, cx: &mut Context<'_>, core: &mut Conversation<J>) -> Poll<Moved> {
+        let mut moved = Moved::default();
+        match poll_write(&mut self.client, core.to_client(), cx) {
+            Ok(wrote) => wrote,
+            Err(_) => {
+                moved.client_gone = true;
+                return Poll::Ready(moved);
+            }
+        };
+        if poll_write(&mut self.target, core.to_target(), cx).is_err() {
+            // Its last words, if it has any, are still to be read.
+            core.to_target().clear();
+        }
+        let mut any = false;
+        if core.to_client().len() < HIGH {
+            match buffers::poll_read(&mut self.target, cx, &mut self.target_in) {
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    moved.target_gone = true;
+                    return Poll::Ready(moved);
+                }
+                Poll::Ready(Ok(_)) => any = true,
+                Poll::Pending => {}
+            }
+        }
+        // A whole message must fit; behind one that waits only the bound does.
+        let room = if core.takes_more() {
+            usize::MAX
+        } else {
+            self.client_bound
+        };
+        if core.to_target().len() < HIGH && self.client_in.len() < room {
+            match buffers::poll_read(&mut self.client, cx, &mut self.client_in) {
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    moved.client_gone = true;
+                    return Poll::Ready(moved);
+                }
+                Poll::Ready(Ok(_)) => {
+                    any = true;
+                    moved.from_client = true;
+                }
+                Poll::Pending => {}
+            }
+        }
+        if any { Poll::Ready(moved) } else { Poll::Pending }
+    }
+}
+
+/// Writes as much as goes.
+fn poll_write(io: &mut (impl AsyncWrite + Unpin), output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
+    if output.is_empty() {
+        return Ok(());
+    }
+    while !output.is_empty() {
+        let mut slices = [IoSlice::new(&[]); PIECES];
+        let count = output.slices(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        let written = match slices {
+            [only] => Pin::new(&mut *io).poll_write(cx, only),
+            many => Pin::new(&mut *io).poll_write_vectored(cx, many),
+        };
+        match written {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written)) => output.advance(written),
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Ok(()),
+        }
+    }
+    match Pin::new(io).poll_flush(cx) {
+        Poll::Ready(Err(error)) => Err(error),
+        Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+    }
+}
+
+/// Ready when everything is written and flushed, or cannot be.
+fn poll_empty(io: &mut (impl AsyncWrite + Unpin), output: &mut Output, cx: &mut Context<'_>) -> Poll<()> {
+    if poll_write(io, output, cx).is_err() {
+        return Poll::Ready(());
+    }
+    if !output.is_empty() {
+        return Poll::Pending;
+    }
+    Pin::new(io).poll_flush(cx).map(|_| ())
+}
+
+/// Writes the last words, and closes both sides.
+async fn farewell<J, C, T>(wires: &mut Wires<C, T>, core: &mut Conversation<J>)
+where
+    J: Attend,
+    C: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let write = async {
+        poll_fn(|cx| poll_empty(&mut wires.client, core.to_client(), cx)).await;
+        poll_fn(|cx| Pin::new(&mut wires.client).poll_shutdown(cx)).await
+    };
+    let _ = timeout(FAREWELL, write).await;
+}
+
+/// Lets the server finish what it was asked before the client's farewell, and close.
+async fn drain<J, C, T>(wires: &mut Wires<C, T>, core: &mut Conversation<J>)
+where
+    J: Attend,
+    C: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let until = Instant::now() + FAREWELL;
+    let mut late = pin!(sleep_until(until));
+    loop {
+        let step = poll_fn(|cx| {
+            if poll_write(&mut wires.target, core.to_target(), cx).is_err() {
+                return Poll::Ready(0);
+            }
+            buffers::poll_read(&mut wires.target, cx, &mut wires.target_in).map(|read| read.unwrap_or(0))
+        });
+        tokio::select! {
+            () = &mut late => break,
+            read = step => {
+                if read == 0 {
+                    break;
+                }
+                core.target_bytes(&mut wires.target_in);
+            }
+        }
+    }
+    let _ = core.judge().settle();
+    farewell(wires, core).await;
+}
