@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use pg_raw_parse::{ConstValue, Node, nodes};
 
-use super::Refused;
 use super::expression::UNKNOWN;
 use super::functions::{Builtin, builtin, information_schema};
 use super::reader::Reader;
 use super::scope::Env;
 use super::settings::{self, Class};
+use super::{ColumnRef, Refused};
 use crate::inspect::catalog::{CastContext, Catalog, Function, TypeKind};
 use crate::policy::{CallKind, Effect, Resource, SqlAction};
 
@@ -146,7 +146,7 @@ impl Reader<'_> {
         if builtin_only {
             match builtin(name) {
                 Some(Builtin::SetConfig) => {
-                    self.set_config(call);
+                    self.set_config(call, env);
                     return Called {
                         decides: true,
                         ..Called::default()
@@ -162,17 +162,25 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        let _ = env;
         // VARIADIC arrays spread: the number of arguments is not known.
         let count = if call.func_variadic { count.max(1) } else { count };
         self.function_by_name(schema, name, count, types, CallKind::Function)
     }
 
     /// `set_config(name, value, local)`.
-    fn set_config(&mut self, call: &nodes::FuncCall) {
+    fn set_config(&mut self, call: &nodes::FuncCall, env: &Env<'_>) {
         let args: Vec<Node<'_>> = call.args().iter().collect();
         let named = args.iter().any(|arg| matches!(arg, Node::NamedArgExpr(_)));
-        let Some(setting) = args.first().and_then(|arg| constant_text(*arg)).filter(|_| !named) else {
+        let setting = args.first().and_then(|arg| match arg {
+            // pg_dump sets what is there: `SELECT set_config(name, …) FROM pg_settings WHERE name = '…'`.
+            Node::ColumnRef(reference) => {
+                let column = self.column(reference, env)?;
+                let is_name = self.is_setting_name(column.base.as_ref()?);
+                self.pinned_setting.clone().filter(|_| is_name)
+            }
+            other => constant_text(*other),
+        });
+        let Some(setting) = setting.filter(|_| !named) else {
             self.refused.get_or_insert(Refused::SettingNotConstant);
             let mut effect = Effect::new(SqlAction::Configure, Resource::Connection);
             effect.setting = None;
@@ -181,6 +189,17 @@ impl Reader<'_> {
         };
         let value = args.get(1).and_then(|arg| constant_text(*arg));
         self.setting(&setting, value.as_deref(), value.is_none());
+    }
+
+    /// The column is `pg_settings.name`.
+    pub fn is_setting_name(&self, column: &ColumnRef) -> bool {
+        self.world.catalog.relation(column.relation).is_some_and(|relation| {
+            &*relation.schema == "pg_catalog"
+                && &*relation.name == "pg_settings"
+                && relation
+                    .column(column.attnum)
+                    .is_some_and(|column| &*column.name == "name")
+        })
     }
 
     /// A setting is given a value. `computed`: the value is not a constant.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pg_raw_parse::{Node, nodes};
 
 use super::expression::Role;
-use super::reader::{Reader, has_rows, is_system};
+use super::reader::{Reader, has_rows};
 use super::scope::{Env, Frame};
 use super::statement::{Outcome, lineage};
 use super::{ColumnRef, CopyFormat, CopyOut, Kind, Lineage, Origin, Refused};
@@ -75,8 +75,6 @@ impl Reader<'_> {
                 for origin in columns {
                     self.decides(origin);
                 }
-            } else {
-                self.decides(&Origin::unknown());
             }
             return Outcome::plain();
         }
@@ -112,9 +110,7 @@ impl Reader<'_> {
                 relation: relation.oid,
                 attnum: column.attnum,
             };
-            if !is_system(relation) || column.name.len() < 64 {
-                self.read_column(&reference);
-            }
+            self.read_column(&reference);
             origins.push(Origin::of(reference));
         }
         Lineage::Columns(origins)

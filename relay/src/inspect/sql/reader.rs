@@ -26,6 +26,10 @@ pub(super) struct Reader<'w> {
     pub refused: Option<Refused>,
     /// search_path or role changes.
     pub scope_changes: bool,
+    /// (view, table that a write of the view writes).
+    pub through: Vec<(u32, Arc<Relation>)>,
+    /// `WHERE name = '…'` of a query on pg_settings: the one setting that its rows name.
+    pub pinned_setting: Option<String>,
     /// Names of relations that it makes.
     pub made: Vec<String>,
     /// Relations that were named, in order: what FOR UPDATE may lock.
@@ -51,6 +55,8 @@ impl<'w> Reader<'w> {
             touches_masked: false,
             refused: None,
             scope_changes: false,
+            through: Vec::new(),
+            pinned_setting: None,
             made: Vec::new(),
             named: Vec::new(),
             views: Vec::new(),
@@ -166,10 +172,8 @@ impl<'w> Reader<'w> {
                 .unwrap_or(Resource::Connection);
             self.act(SqlAction::Infer, resource);
         }
-        if origin.unknown {
-            self.touches_masked = true;
-            self.act(SqlAction::Infer, Resource::Connection);
-        }
+        // What is unknown came with an effect of its own: a call, or `sql:unknown`.
+        self.touches_masked |= origin.unknown;
     }
 
     /// Every column of a result decides, or flows into storage.
@@ -209,6 +213,15 @@ impl<'w> Reader<'w> {
     /// Says of one write of a relation whether it is unbounded or by key. Of several, one unbounded is enough, and all must be by
     /// key.
     pub fn mark(&mut self, action: SqlAction, relation: &Arc<Relation>, unbounded: bool, by_key: bool) {
+        let bases: Vec<Arc<Relation>> = self
+            .through
+            .iter()
+            .filter(|(view, base)| *view == relation.oid && base.oid != relation.oid)
+            .map(|(_, base)| base.clone())
+            .collect();
+        for base in bases {
+            self.mark(action, &base, unbounded, false);
+        }
         let mark = self.marks.entry((action, relation.oid)).or_insert((false, true));
         mark.0 |= unbounded;
         mark.1 &= by_key;

@@ -64,6 +64,7 @@ const HARMLESS: &[&str] = &[
     "max_parallel_workers_per_gather",
     "plan_cache_mode",
     "quote_all_identifiers",
+    "restrict_nonsystem_relation_kind",
     "synchronize_seqscans",
     "timezone",
     "transaction_deferrable",

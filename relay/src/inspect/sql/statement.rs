@@ -135,7 +135,13 @@ impl Reader<'_> {
 
     fn create_table_as(&mut self, create: &nodes::CreateTableAsStmt) -> Outcome {
         let (kind, shape) = match create.query() {
-            Node::ExecuteStmt(execute) => (self.execute(execute).kind, Shape::unknown()),
+            Node::ExecuteStmt(execute) => {
+                // What the stored statement reads is known to the engine only, and all of it flows into storage.
+                if !self.world.masked.is_empty() {
+                    self.act(SqlAction::Infer, Resource::Connection);
+                }
+                (self.execute(execute).kind, Shape::unknown())
+            }
             query => (Kind::Plain, self.query(query, None, None)),
         };
         match create.into() {

@@ -362,6 +362,7 @@ impl Reader<'_> {
                 .filter(|origin| origin.relation == base.oid)
                 .filter_map(|origin| base.column(origin.attnum).map(|column| column.name.clone()))
                 .collect();
+            self.through.push((view.oid, base.clone()));
             self.writes(action, &base, &written);
             if let Some(event) = event {
                 self.follow(&base, event, &written);

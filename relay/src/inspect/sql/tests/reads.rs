@@ -1,0 +1,430 @@
+use super::*;
+
+#[test]
+fn a_select_reads_tables_and_the_columns_it_names() {
+    check(
+        "select id, name from customers",
+        "select customers; select customers.id; select customers.name",
+    );
+    check("select count(*) from customers", "select customers");
+    check(
+        "select c.id from customers c where c.region = 3 order by name",
+        "select customers; select customers.id; select customers.region; select customers.name",
+    );
+    check(
+        "table partial",
+        "select partial; select partial.id; select partial.flag; select partial.code",
+    );
+    check("select 1, now(), 'a' || 'b'", "");
+    check("values (1, 2), (3, 4)", "");
+    check("", "");
+    check(";;-- nothing\n", "");
+}
+
+#[test]
+fn every_clause_is_walked() {
+    for sql in [
+        "select 1 from orders where exists (select 1 from customers)",
+        "select (select count(*) from customers)",
+        "select 1 from orders order by (select max(id) from customers)",
+        "select 1 from orders limit (select 1 from customers)",
+        "select 1 from orders offset (select 1 from customers)",
+        "select 1 from orders group by id having count(*) > (select 1 from customers limit 1)",
+        "select row_number() over (order by (select 1 from customers))",
+        "select row_number() over w from orders window w as (partition by (select 1 from customers))",
+        "select case when exists (select from customers) then 1 end",
+        "select array(select id from customers)",
+        "select 1 from orders o join items i on o.id = (select id from customers)",
+        "select * from (select 1 from customers) x",
+        "with a as (select 1 from customers) select 1",
+        "with a as (with b as (select 1 from customers) select 1) select 1",
+        "select 1 from orders, lateral (select 1 from customers) x",
+        "select 1 union select 1 from customers",
+        "values ((select 1 from customers))",
+        "select coalesce(1, (select 1 from customers))",
+        "select greatest(1, (select 1 from customers))",
+        "select array[(select 1 from customers)]",
+        "select row(1, (select 1 from customers))",
+        "select ('{1}'::int[])[(select 1 from customers)]",
+        "select count(*) filter (where exists (select from customers))",
+        "select string_agg(note, ',' order by (select 1 from customers)) from orders",
+        "select 1 from generate_series(1, (select 1 from customers))",
+        "select 1 where 1 in (1, (select 1 from customers))",
+        "select 1 where 1 = any (select 1 from customers)",
+        "select xmlelement(name a, (select 1 from customers))",
+        "select 1 from orders tablesample bernoulli ((select 1 from customers))",
+        "select distinct on ((select 1 from customers)) 1",
+        "select (select 1 from customers) is null",
+        "select ((select 1 from customers) = 1) is true",
+        "select (select 'x' from customers) collate \"C\"",
+        "select (select 1 from customers)::text",
+        "select 1 between 0 and (select 1 from customers)",
+        "select extract(year from (select now() from customers))",
+        "select substring('abc' from (select 1 from customers))",
+    ] {
+        has(sql, "select customers");
+        lacks(sql, "unknown");
+    }
+}
+
+#[test]
+fn names_are_resolved_as_the_server_does() {
+    has("select * from app.customers", "select app.customers.token");
+    lacks("select * from app.customers", "select customers");
+    // A WITH query hides the table.
+    check("with customers as (select 1 as id) select id from customers", "");
+    // Not in its own first query.
+    has(
+        "with customers as (select id from customers) select id from customers",
+        "select customers.id",
+    );
+    // A correlated column is the outer table's.
+    has(
+        "select 1 from customers c where exists (select 1 from orders where customer_id = c.id)",
+        "select customers.id",
+    );
+    // The inner table's column comes first.
+    lacks(
+        "select 1 from customers where exists (select 1 from orders where orders.id = id)",
+        "select customers.id",
+    );
+    has("select nothing from customers", "unknown");
+    has("select * from nothing", "unknown");
+    has("select id from customers, orders", "unknown");
+    let Some(catalog) = catalog() else { return };
+    assert_eq!(
+        reading(catalog, "select * from nothing.there").unresolved,
+        ["nothing.there"]
+    );
+}
+
+#[test]
+fn a_temporary_table_may_hide_a_table() {
+    let Some(catalog) = catalog() else { return };
+    let mut scope = Scope::fresh();
+    scope.has_temp = true;
+    let masked = MaskedColumns::default();
+    let mut seen = |path: &[&str]| {
+        scope.search_path = path.iter().map(|schema| (*schema).to_owned()).collect();
+        let world = World {
+            catalog,
+            scope: &scope,
+            masked: &masked,
+            parameter_types: &[],
+        };
+        read("select id from orders", &world).statements[0]
+            .effects
+            .iter()
+            .map(effect_text)
+            .collect::<Vec<_>>()
+    };
+    assert!(seen(&["pg_temp_3", "pg_catalog", "public"]).contains(&"unknown".to_owned()));
+    assert!(!seen(&["pg_catalog", "public", "pg_temp_3"]).contains(&"unknown".to_owned()));
+}
+
+#[test]
+fn select_into_and_create_table_as_make_and_fill() {
+    for sql in [
+        "select id into copies from customers",
+        "create table copies as select id from customers",
+    ] {
+        check(
+            sql,
+            "create copies; insert copies; select customers; select customers.id",
+        );
+    }
+    has(
+        "create table copies as select ssn from customers",
+        "infer customers.ssn",
+    );
+    has(
+        "create materialized view copies as select ssn from customers",
+        "infer customers.ssn",
+    );
+}
+
+#[test]
+fn locking_is_an_effect_of_its_own() {
+    check(
+        "select id from customers for update",
+        "lock customers; select customers; select customers.id",
+    );
+    check(
+        "select c.id from customers c, orders o for share of o",
+        "lock orders; select customers; select customers.id; select orders",
+    );
+    check("lock table customers in exclusive mode", "lock customers");
+    has("select pg_advisory_lock(1)", "lock");
+}
+
+#[test]
+fn views_have_the_effects_of_their_queries() {
+    check(
+        "select name from customer_names",
+        "select customer_names; select customer_names.name; select customers; select customers.id; select customers.name; select customers.region",
+    );
+    has("select 1 from secrets_of_secrets", "select orders.customer_id");
+    // What the view's own query compares was its owner's to decide.
+    lacks("select id from customer_secrets", "infer");
+}
+
+#[test]
+fn a_partition_is_its_parent_too() {
+    has("select at from events_2024", "select events.at");
+    has("delete from events_2024 where at = now()", "delete events");
+    has("drop table events", "drop events_2024");
+}
+
+#[test]
+fn functions_of_users_are_calls_whatever_they_are() {
+    has("select is_fine('x')", "call is_fine(text) function");
+    has("select * from list_all()", "call list_all() function");
+    has("select archive(c) from customers c", "call archive(customers) function");
+    // `c.archive` is archive(c).
+    has("select c.archive from customers c", "call archive(customers) function");
+    // A function behind pg_catalog's could match better.
+    lacks("select lower('x')", "call");
+    let Some(catalog) = catalog() else { return };
+    let scope = Scope {
+        search_path: ["pg_catalog", "public", "app"].map(str::to_owned).into(),
+        ..Scope::fresh()
+    };
+    let world = World {
+        catalog,
+        scope: &scope,
+        masked: &MaskedColumns::default(),
+        parameter_types: &[],
+    };
+    let calls: Vec<String> = read("select lower('x')", &world).statements[0]
+        .effects
+        .iter()
+        .map(effect_text)
+        .collect();
+    assert_eq!(calls, ["call app.lower(text) function"]);
+    assert!(
+        read("select pg_catalog.lower('x')", &world).statements[0]
+            .effects
+            .is_empty()
+    );
+}
+
+#[test]
+fn functions_of_the_server_are_on_a_list() {
+    check("select upper('x'), count(*), sum(1), now(), random(), version()", "");
+    has("select pg_read_file('/etc/passwd')", "server_file");
+    has(
+        "select query_to_xml('select 1', true, true, '')",
+        "call pg_catalog.query_to_xml() function",
+    );
+    has(
+        "select ts_rewrite('a'::tsquery, 'select 1')",
+        "call pg_catalog.ts_rewrite() function",
+    );
+    lacks("select ts_rewrite('a'::tsquery, 'a'::tsquery, 'b'::tsquery)", "call");
+    has(
+        "select * from ts_stat('select 1')",
+        "call pg_catalog.ts_stat() function",
+    );
+    has("select lo_get(1)", "server_data");
+    has("select pg_notify('a', 'b')", "notify");
+    has("select pg_terminate_backend(1)", "system");
+    has("select nextval('counter')", "update counter");
+    has("select setval('public.counter', 1)", "update counter");
+    has(
+        "select * from pg_logical_slot_get_changes('a', null, null)",
+        "replication",
+    );
+    has("select does_not_exist(1)", "unknown");
+}
+
+#[test]
+fn operators_casts_and_domains_call() {
+    has(
+        "select (1, 'a')::money_like + (2, 'b')::money_like",
+        "call add_them(money_like, money_like) operator",
+    );
+    lacks("select 1 + 2, total + 1 from orders", "call");
+    has("select 'x'::checked", "call is_fine(text) cast");
+    has("insert into uses_domain values (1, 'x')", "call is_fine(text) cast");
+    has(
+        "insert into uses_default (id) values (1)",
+        "call is_fine(text) function",
+    );
+    check("select 'sad'::mood", "");
+    has("select 'x'::nothing", "unknown");
+}
+
+#[test]
+fn catalogs_are_harmless_or_hold_data_of_others() {
+    check("select relname from pg_class", "catalog pg_catalog.pg_class");
+    check("select rolname from pg_roles", "catalog pg_catalog.pg_roles");
+    check(
+        "select * from information_schema.tables",
+        "catalog information_schema.tables",
+    );
+    for name in [
+        "pg_authid",
+        "pg_shadow",
+        "pg_stats",
+        "pg_statistic",
+        "pg_stat_activity",
+        "pg_largeobject",
+        "pg_user_mappings",
+    ] {
+        check(
+            &format!("select * from {name}"),
+            &format!("server_data pg_catalog.{name}"),
+        );
+    }
+    check(
+        "select subname from pg_subscription",
+        "catalog pg_catalog.pg_subscription",
+    );
+    has(
+        "select subconninfo from pg_subscription",
+        "server_data pg_catalog.pg_subscription",
+    );
+    has(
+        "select * from pg_subscription",
+        "server_data pg_catalog.pg_subscription",
+    );
+    has(
+        "select s from pg_subscription s",
+        "server_data pg_catalog.pg_subscription",
+    );
+}
+
+#[test]
+fn grammar_of_a_newer_server_is_unknown() {
+    let Some(catalog) = catalog() else { return };
+    let mut old = catalog.clone();
+    old.server_version = 150_018;
+    let mut new = catalog.clone();
+    new.server_version = 180_000;
+    for sql in [
+        "select json_object('a': 1)",
+        "select json_array(1)",
+        "select system_user",
+        "select json_scalar(1)",
+    ] {
+        assert!(effects(&old, sql).contains(&"unknown".to_owned()), "{sql}");
+    }
+    for sql in [
+        "select json_object('a': 1)",
+        "select json_array(1)",
+        "select json_scalar(1)",
+    ] {
+        assert!(!effects(&new, sql).contains(&"unknown".to_owned()), "{sql}");
+    }
+    assert!(effects(&old, "select json_value('{}', '$')").contains(&"unknown".to_owned()));
+}
+
+#[test]
+fn explain_plans_or_runs() {
+    check("explain select id from customers", "explain customers");
+    check("explain delete from partial", "explain partial");
+    for options in [
+        "analyze",
+        "(analyze)",
+        "(analyse)",
+        "(analyze 1)",
+        "(analyze on)",
+        "(analyze off, analyze)",
+        "(verbose, analyze true)",
+        "analyze verbose",
+    ] {
+        has(
+            &format!("explain {options} delete from partial"),
+            "delete partial unbounded",
+        );
+    }
+    for options in [
+        "",
+        "(analyze off)",
+        "(analyze 0)",
+        "(analyze, analyze false)",
+        "verbose",
+    ] {
+        lacks(&format!("explain {options} delete from partial"), "delete");
+    }
+    has("explain select 1 from customers where ssn = '1'", "infer customers.ssn");
+    has("explain select is_fine('x')", "call is_fine(text) function");
+    let Some(catalog) = catalog() else { return };
+    assert!(matches!(
+        &reading(catalog, "explain analyze execute p").statements[0].kind,
+        Kind::Execute { name } if name == "p"
+    ));
+}
+
+#[test]
+fn a_masked_column_that_decides_is_inferred() {
+    for sql in [
+        "select 1 from customers where ssn = '1'",
+        "select 1 from customers where ssn like '1%'",
+        "select 1 from customers c join orders o on o.note = c.ssn",
+        "select 1 from customers c join people p using (ssn)",
+        "select 1 from customers natural join people",
+        "select count(*) from customers group by ssn",
+        "select id from customers group by id having max(ssn) > '5'",
+        "select id from customers order by ssn",
+        "select id, ssn from customers order by 2",
+        "select id, ssn as s from customers order by s",
+        "select id, ssn as s from customers group by 1, s",
+        "select distinct ssn from customers",
+        "select distinct on (ssn) id from customers",
+        "select case when ssn = '1' then 1 end from customers",
+        "select case ssn when '1' then 1 end from customers",
+        "select row_number() over (order by ssn) from customers",
+        "select row_number() over w from customers window w as (partition by ssn)",
+        "select id from customers limit (select length(ssn) from customers)",
+        "select count(*) filter (where ssn = '1') from customers",
+        "select count(distinct ssn) from customers",
+        "select string_agg(name, ',' order by ssn) from customers",
+        "select ssn from customers union select '1'",
+        "select ssn from customers intersect select '1'",
+        "select 1 from generate_series(1, (select length(ssn) from customers))",
+        "select is_fine(ssn) from customers",
+        "select pg_notify('a', ssn) from customers",
+        "select set_config('a.b', ssn, false) from customers",
+        "select x.s from (select ssn as s from customers) x where x.s = '1'",
+        "with x as (select ssn as s from customers) select 1 from x where s = '1'",
+        "select 1 from customers c where c = row(1)",
+        "insert into partial (code) select ssn from customers",
+        "update partial set code = (select ssn from customers)",
+        "update customers set name = ssn",
+        "delete from customers where ssn = '1'",
+        "insert into customers (id) values (1) on conflict (ssn) do nothing",
+        "create table t as select ssn from customers",
+        "create view v as select 1 from customers where ssn = '1'",
+        "create unique index on customers (ssn)",
+        "alter table customers alter name type text using ssn",
+        "copy (select ssn from customers) to '/tmp/x'",
+        "copy customers to program 'cat'",
+        "merge into partial p using customers c on p.code = c.ssn when matched then delete",
+        "merge into partial p using customers c on p.id = c.id when matched then update set code = c.ssn",
+        "with recursive r as (select ssn from customers union all select ssn from r) select 1 from r where ssn = '1'",
+    ] {
+        has(sql, "infer customers.ssn");
+    }
+}
+
+#[test]
+fn a_masked_column_that_is_only_shown_is_not_inferred() {
+    for sql in [
+        "select ssn from customers",
+        "select upper(ssn) from customers where id = 1",
+        "select ssn || name from customers order by name",
+        "select c from customers c",
+        "select * from customers",
+        "select max(ssn) from customers",
+        "select count(ssn) from customers",
+        "select ssn is null from customers where ssn is not null",
+        "select ssn from customers union all select '1'",
+        "select coalesce(ssn, 'x') from customers",
+        "select (select ssn from customers limit 1)",
+        "explain select ssn from customers",
+    ] {
+        lacks(sql, "infer");
+        lacks(sql, "unknown");
+    }
+}
