@@ -12,6 +12,7 @@
 pub mod api;
 pub mod approval;
 pub mod authn;
+pub mod command;
 pub mod config;
 pub mod connection;
 pub mod dev;

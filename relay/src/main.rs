@@ -1,2 +1,7 @@
 //! `hoop-relay`: the server.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hoop_relay::command::main()
+}

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub mod cases;
 mod connection;
 mod identity;
 mod limits;
@@ -30,13 +31,14 @@ pub use connection::{Connection, PostgresTarget, Target, TlsMode};
 pub use identity::{IdentityProvider, WorkloadIdentity};
 pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
-pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
+pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith};
 pub use name::{is_connection, valid_group};
 pub use policy::{DEFAULT_APPROVAL_TTL, LONGEST_TTL, PolicyFiles};
 pub use problem::{Problem, Severity, Source, any_error, render};
 pub use recording::{Recording, SessionTimes};
 pub use secret::{Links, SecretError, private_file};
 
+use crate::policy::Policies;
 use reader::{Reader, Section};
 
 /// A valid configuration. Everything in it was checked; secrets are read.
@@ -124,16 +126,41 @@ impl Config {
     /// # Errors
     /// Every problem of the text, warnings among them, if one is an error.
     pub fn parse(source: Arc<Source>, purpose: Purpose) -> Result<Loaded, Vec<Problem>> {
+        let (config, warnings) = Self::examine(source, purpose);
+        match config {
+            Some(config) if !any_error(&warnings) => Ok(Loaded { config, warnings }),
+            _ => Err(warnings),
+        }
+    }
+
+    /// Reads a configuration's text as far as it can be read, for finding problems in the files that it names.
+    fn examine(source: Arc<Source>, purpose: Purpose) -> (Option<Self>, Vec<Problem>) {
         let reader = Reader::new(source);
         let config = read(&reader, purpose);
-        let problems = reader.into_problems();
-        match config {
-            Some(config) if !any_error(&problems) => Ok(Loaded {
-                config,
-                warnings: problems,
-            }),
-            _ => Err(problems),
-        }
+        (config, reader.into_problems())
+    }
+
+    /// Finds every problem of a configuration file and of the policies that it names. Gives what was read if none is an error.
+    pub fn check(path: &Path, purpose: Purpose) -> (Option<(Self, Policies)>, Vec<Problem>) {
+        let text = match read_file(path, FILE_BYTES) {
+            Ok(text) => text,
+            Err(problem) => return (None, vec![problem]),
+        };
+        let (config, mut problems) = Self::examine(Source::new(path, text), purpose);
+        let policies = config.as_ref().map(|config| Policies::load(&config.policy));
+        let policies = match policies {
+            Some(Ok(policies)) => {
+                problems.extend_from_slice(policies.warnings());
+                Some(policies)
+            }
+            Some(Err(found)) => {
+                problems.extend(found);
+                None
+            }
+            None => None,
+        };
+        let whole = config.zip(policies).filter(|_| !any_error(&problems));
+        (whole, problems)
     }
 
     /// The connection of a name.
@@ -183,23 +210,23 @@ pub(crate) fn read_file(path: &Path, limit: usize) -> Result<String, Problem> {
     })
 }
 
-/// Reads the whole file. `None` where its TOML is broken.
-fn read(reader: &Reader, purpose: Purpose) -> Option<Config> {
+/// The file as TOML has it; reports what breaks the grammar.
+fn tree(reader: &Reader) -> Option<toml::Spanned<toml::de::DeTable<'_>>> {
     let text = reader.source().text();
     let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            let problem = Problem::error(error.message().trim_end()).at(reader.source(), span.clone());
-            // What broke the grammar may be a secret without its quotes.
-            reader.report(if looks_secret(line_of(text, span.start)) {
-                problem.private()
-            } else {
-                problem
-            });
-        }
-        return None;
+    let broken = !errors.is_empty();
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let problem = Problem::error(error.message().trim_end()).at(reader.source(), span.clone());
+        // What broke the grammar may be a secret without its quotes.
+        reader.report(if looks_secret(line_of(text, span.start)) { problem.private() } else { problem });
     }
+    (!broken).then_some(tree)
+}
+
+/// Reads the whole file. `None` where its TOML is broken.
+fn read(reader: &Reader, purpose: Purpose) -> Option<Config> {
+    let tree = tree(reader)?;
     let mut top = Section::new(reader, String::new(), 0..0, tree.get_ref());
     let mut config = Config::default();
     if let Some(section) = top.get("listen").and_then(|item| item.section()) {

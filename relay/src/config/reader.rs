@@ -85,6 +85,10 @@ impl<'a> Section<'a> {
         }
     }
 
+    pub(super) fn reader(&self) -> &'a Reader {
+        self.reader
+    }
+
     /// Where the table begins.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -239,6 +243,15 @@ impl<'a> Item<'a> {
             return None;
         }
         Some(text)
+    }
+
+    /// A string of any form: a statement.
+    pub(super) fn free_text(&self) -> Option<&'a str> {
+        let text = self.value().as_str();
+        if text.is_none() {
+            self.wrong_type("a string");
+        }
+        text
     }
 
     /// A path; a relative one begins at the file's directory.
