@@ -10,9 +10,11 @@ use super::{Failure, print, show};
 
 /// Finds every problem of a configuration and its policies, without serving.
 #[derive(Debug, Args)]
-#[command(after_help = "Secrets are read as `serve` would read them, and nothing is contacted.\n\n\
+#[command(
+    after_help = "Secrets are read as `serve` would read them, and nothing is contacted.\n\n\
     Example:\n  hoop-relay check --config /etc/hoop/relay.toml\n\n\
-    Exit codes: 0 nothing wrong (warnings may be shown), 3 something is.")]
+    Exit codes: 0 nothing wrong (warnings may be shown), 3 something is."
+)]
 pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
@@ -22,7 +24,9 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (whole, problems) = Config::check(&self.config, Purpose::Serve);
-        let Some((config, policies)) = whole else { return Err(Failure::Configuration(problems)) };
+        let Some((config, policies)) = whole else {
+            return Err(Failure::Configuration(problems));
+        };
         show(&problems);
         print(&format!(
             "{}: no error; connections: {}, policies: {}, masks: {}",

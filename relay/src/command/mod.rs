@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Problem, Severity, render};
+use crate::server::ServeError;
 
 mod check;
+mod dev;
 mod policy;
+mod serve;
 mod users;
 
 /// The layer-7 access gateway: reads, decides, masks and records what passes to databases.
@@ -21,9 +24,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Check(check::Check),
     Policy(policy::Policy),
     Users(users::Users),
+    Dev(dev::Dev),
 }
 
 /// How a command's data is written to standard output.
@@ -49,6 +54,15 @@ enum Failure {
     Found,
 }
 
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Configuration(problems) => Self::Configuration(problems),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
 impl Failure {
     fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage(message.into(), Some(hint.into()))
@@ -67,9 +81,11 @@ impl Failure {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
+        Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Policy(policy) => policy.run(),
         Command::Users(users) => users.run(),
+        Command::Dev(dev) => dev.run(),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
     match &failure {
@@ -94,7 +110,10 @@ fn show(problems: &[Problem]) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     say(&render(problems, colour));
     let count = |severity| problems.iter().filter(|problem| problem.severity() == severity).count();
-    say(&format!("\n{}", counted(count(Severity::Error), count(Severity::Warning))));
+    say(&format!(
+        "\n{}",
+        counted(count(Severity::Error), count(Severity::Warning))
+    ));
 }
 
 fn counted(errors: usize, warnings: usize) -> String {

@@ -50,8 +50,10 @@ struct Ls {
 
 /// Revokes all logins of a principal: its sessions end within a second, also those of a running relay.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hoop-relay users revoke ana@example.com --config /etc/hoop/relay.toml\n  \
-    hoop-relay users revoke ana@example.com --free --config /etc/hoop/relay.toml")]
+#[command(
+    after_help = "Examples:\n  hoop-relay users revoke ana@example.com --config /etc/hoop/relay.toml\n  \
+    hoop-relay users revoke ana@example.com --free --config /etc/hoop/relay.toml"
+)]
 struct Revoke {
     /// The principal, as `users ls` names it.
     name: String,
@@ -79,12 +81,25 @@ impl Place {
     async fn open(self) -> Result<Store, Failure> {
         let data_dir = match (self.data, self.config) {
             (Some(data), _) => data,
-            (None, Some(config)) => Config::load(&config, Purpose::Serve).map_err(Failure::Configuration)?.config.data_dir,
-            (None, None) => return Err(Failure::usage("neither --config nor --data is given", "name one of them")),
+            (None, Some(config)) => {
+                Config::load(&config, Purpose::Serve)
+                    .map_err(Failure::Configuration)?
+                    .config
+                    .data_dir
+            }
+            (None, None) => {
+                return Err(Failure::usage(
+                    "neither --config nor --data is given",
+                    "name one of them",
+                ));
+            }
         };
         if !data_dir.is_dir() {
             // Opening would make it.
-            return Err(Failure::Failed(format!("there is no data directory {}", data_dir.display())));
+            return Err(Failure::Failed(format!(
+                "there is no data directory {}",
+                data_dir.display()
+            )));
         }
         Store::open(&data_dir).await.map_err(failed)
     }
@@ -128,7 +143,8 @@ fn state(login: &Login, now: OffsetDateTime) -> &'static str {
 }
 
 fn rfc3339(time: OffsetDateTime) -> String {
-    time.format(&Rfc3339).unwrap_or_else(|_| time.unix_timestamp().to_string())
+    time.format(&Rfc3339)
+        .unwrap_or_else(|_| time.unix_timestamp().to_string())
 }
 
 fn line(login: &Login, now: OffsetDateTime) -> String {
@@ -136,7 +152,11 @@ fn line(login: &Login, now: OffsetDateTime) -> String {
         "{}  {}  groups: {}  until {}  from {} ({})",
         login.label,
         state(login, now),
-        if login.groups.is_empty() { "none".to_owned() } else { login.groups.join(", ") },
+        if login.groups.is_empty() {
+            "none".to_owned()
+        } else {
+            login.groups.join(", ")
+        },
         rfc3339(login.expires),
         login.machine,
         login.source
@@ -172,9 +192,16 @@ impl Revoke {
         store.close().await;
         let (revoked, freed) = result?;
         if self.free {
-            say(if freed { "the name is free" } else { "the name was free already" });
+            say(if freed {
+                "the name is free"
+            } else {
+                "the name was free already"
+            });
         }
-        print(&format!("revoked {revoked} login{}", if revoked == 1 { "" } else { "s" }))
+        print(&format!(
+            "revoked {revoked} login{}",
+            if revoked == 1 { "" } else { "s" }
+        ))
     }
 }
 
@@ -186,7 +213,9 @@ async fn revoke(store: &Store, name: &str, free: bool) -> Result<(usize, bool), 
     let revoked = store.revoke_label(name, "operator", now).await.map_err(failed)?;
     let freed = free && store.free_label(name, "operator", now).await.map_err(failed)?;
     if !known && !freed {
-        return Err(Failure::Failed(format!("nobody called `{name}` has logged in; `hoop-relay users ls` names those who have")));
+        return Err(Failure::Failed(format!(
+            "nobody called `{name}` has logged in; `hoop-relay users ls` names those who have"
+        )));
     }
     Ok((revoked.len(), freed))
 }

@@ -97,7 +97,11 @@ fn case(mut section: Section<'_>) -> Option<Case> {
     let statement = section.need("statement").and_then(|item| item.free_text());
     let reason = section.get("reason").and_then(|item| item.text()).map(str::to_owned);
     let expect = section.need("expect").and_then(|item| {
-        item.word(&[("allow", Expect::Allow), ("block", Expect::Block), ("approval", Expect::Approval)])
+        item.word(&[
+            ("allow", Expect::Allow),
+            ("block", Expect::Block),
+            ("approval", Expect::Approval),
+        ])
     });
     let rule = section.get("rule").and_then(|item| item.text()).map(str::to_owned);
     section.finish();
@@ -123,8 +127,14 @@ mod tests {
         let text = "# gate\n[[case]]\nprincipal = \"ana\"\ngroups = [\"dba\"]\nconnection = \"db\"\nstatement = \"\"\"\nSELECT 1;\nSELECT 2\"\"\"\n\
             expect = \"allow\"\n\n[[case]]\nprincipal = \"x\"\nconnection = \"db\"\nstatement = \"\"\nexpect = \"block\"\nrule = \"r\"\n";
         let cases = parse(Source::new("c.toml", text)).unwrap();
-        assert_eq!((cases[0].line, cases[0].expect, cases[0].statement.as_str()), (2, Expect::Allow, "SELECT 1;\nSELECT 2"));
-        assert_eq!((cases[1].line, cases[1].rule.as_deref(), cases[1].groups.len()), (11, Some("r"), 0));
+        assert_eq!(
+            (cases[0].line, cases[0].expect, cases[0].statement.as_str()),
+            (2, Expect::Allow, "SELECT 1;\nSELECT 2")
+        );
+        assert_eq!(
+            (cases[1].line, cases[1].rule.as_deref(), cases[1].groups.len()),
+            (11, Some("r"), 0)
+        );
     }
 
     #[test]
@@ -132,7 +142,13 @@ mod tests {
         let text = "[[case]]\nprincipal = \"ana\"\nconection = \"db\"\nstatement = 1\nexpect = \"deny\"\n[[cases]]\n";
         let problems = parse(Source::new("c.toml", text)).unwrap_err();
         let text = super::super::render(&problems, false);
-        for word in ["`case.connection` is missing", "did you mean `connection`?", "`case.statement` must be a string", "`case.expect` is not `deny`", "did you mean `case`?"] {
+        for word in [
+            "`case.connection` is missing",
+            "did you mean `connection`?",
+            "`case.statement` must be a string",
+            "`case.expect` is not `deny`",
+            "did you mean `case`?",
+        ] {
             assert!(text.contains(word), "{word}: {text}");
         }
         assert!(parse(Source::new("c.toml", "")).is_err());

@@ -1,8 +1,8 @@
 //! `[[mask]]`: what is replaced in results.
 
 use super::connection::Connection;
-use crate::mask::{ColumnPattern, connection_matches};
 use super::reader::{Item, Section};
+use crate::mask::ColumnPattern;
 
 /// `[[mask]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(super) fn rule(mut section: Section<'_>, connections: &[std::sync::Arc<Conne
                 let Some(text) = pattern.text() else { continue };
                 if !connections
                     .iter()
-                    .any(|connection| connection_matches(text, &connection.name))
+                    .any(|connection| pattern_matches(text, &connection.name))
                 {
                     pattern.warn(format!("`{text}` is the name of no connection here"));
                 }
@@ -157,7 +157,9 @@ fn column_patterns(item: &Item<'_>) -> Option<Vec<String>> {
         let Some(text) = pattern.text() else { continue };
         if let Err(error) = ColumnPattern::parse(text) {
             let problem = pattern.problem(format!("`{text}` does not name a column: {}", error.problem));
-            pattern.reader().report(problem.hint("write table.column or schema.table.column; `*` stands for any characters of a part"));
+            pattern.reader().report(
+                problem.hint("write table.column or schema.table.column; `*` stands for any characters of a part"),
+            );
         }
     }
     item.texts()
@@ -176,4 +178,55 @@ fn detectors(item: &Item<'_>) -> Option<Vec<Detector>> {
         }
     }
     Some(found)
+}
+
+/// Whether a pattern, in which `*` stands for any characters, matches the whole of a name.
+pub fn pattern_matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(first) = parts.next() else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<_> = parts.collect();
+    // Without a star the whole name was the first part.
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, name) in [
+            ("db-*", "db-prod"),
+            ("*", ""),
+            ("*", "x"),
+            ("a*b*c", "a1b2b3c"),
+            ("**", "x"),
+            ("db", "db"),
+            ("*a", "aa"),
+        ] {
+            assert!(pattern_matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("db-*", "db"),
+            ("db", "db2"),
+            ("", "x"),
+            ("a*a", "a"),
+            ("*b", "bc"),
+            ("a*b*c", "acb"),
+        ] {
+            assert!(!pattern_matches(pattern, name), "{pattern} {name}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ pub use connection::{Connection, PostgresTarget, Target, TlsMode};
 pub use identity::{IdentityProvider, WorkloadIdentity};
 pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
-pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith};
+pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
 pub use name::{is_connection, valid_group};
 pub use policy::{DEFAULT_APPROVAL_TTL, LONGEST_TTL, PolicyFiles};
 pub use problem::{Problem, Severity, Source, any_error, render};
@@ -219,7 +219,11 @@ fn tree(reader: &Reader) -> Option<toml::Spanned<toml::de::DeTable<'_>>> {
         let span = error.span().unwrap_or(0..0);
         let problem = Problem::error(error.message().trim_end()).at(reader.source(), span.clone());
         // What broke the grammar may be a secret without its quotes.
-        reader.report(if looks_secret(line_of(text, span.start)) { problem.private() } else { problem });
+        reader.report(if looks_secret(line_of(text, span.start)) {
+            problem.private()
+        } else {
+            problem
+        });
     }
     (!broken).then_some(tree)
 }

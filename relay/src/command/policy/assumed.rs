@@ -87,7 +87,8 @@ impl Needs {
         // A function of the server's that nobody has reviewed is taken for one of a user's: either way it is `sql:call`.
         for statement in &reading.statements {
             for effect in &statement.effects {
-                if let (Action::Sql(SqlAction::Call), Resource::Function(schema, name, _)) = (effect.action, &effect.resource)
+                if let (Action::Sql(SqlAction::Call), Resource::Function(schema, name, _)) =
+                    (effect.action, &effect.resource)
                     && &**schema == "pg_catalog"
                     && self.builtin_functions.remove(&**name)
                 {
@@ -136,8 +137,12 @@ impl Needs {
 
     /// Adds a column to the relation that the name begins with, else to all.
     fn column(&mut self, name: &str) -> bool {
-        let (owner, column) = name.rsplit_once('.').map_or((None, name), |(owner, column)| (Some(owner), column));
-        let fits = |schema: &str, relation: &str| owner.is_some_and(|owner| owner == relation || owner == format!("{schema}.{relation}"));
+        let (owner, column) = name
+            .rsplit_once('.')
+            .map_or((None, name), |(owner, column)| (Some(owner), column));
+        let fits = |schema: &str, relation: &str| {
+            owner.is_some_and(|owner| owner == relation || owner == format!("{schema}.{relation}"))
+        };
         let exact = self.relations.keys().any(|(schema, relation)| fits(schema, relation));
         let mut new = false;
         for ((schema, relation), columns) in &mut self.relations {
@@ -150,41 +155,61 @@ impl Needs {
 
     fn build(&self) -> Catalog {
         let mut schemas: BTreeSet<&str> = ["pg_catalog", "information_schema", "public"].into();
-        schemas.extend(self.relations.keys().chain(&self.functions).map(|(schema, _)| schema.as_str()));
+        schemas.extend(
+            self.relations
+                .keys()
+                .chain(&self.functions)
+                .map(|(schema, _)| schema.as_str()),
+        );
         let oids = FIRST..;
-        let relations = self.relations.iter().zip(oids).map(|(((schema, name), columns), oid)| Relation {
-            oid,
-            schema: Arc::from(schema.as_str()),
-            name: Arc::from(name.as_str()),
-            kind: RelationKind::Table,
-            columns: columns.iter().zip(1..).map(|(name, attnum)| column(name, attnum)).collect(),
-            keys: Vec::new(),
-            view: None,
-            parents: Vec::new(),
-            partition: false,
-            rules: Vec::new(),
-            triggers: Vec::new(),
-            write_calls: Vec::new(),
-            read_calls: Vec::new(),
-        });
+        let relations = self
+            .relations
+            .iter()
+            .zip(oids)
+            .map(|(((schema, name), columns), oid)| Relation {
+                oid,
+                schema: Arc::from(schema.as_str()),
+                name: Arc::from(name.as_str()),
+                kind: RelationKind::Table,
+                columns: columns
+                    .iter()
+                    .zip(1..)
+                    .map(|(name, attnum)| column(name, attnum))
+                    .collect(),
+                keys: Vec::new(),
+                view: None,
+                parents: Vec::new(),
+                partition: false,
+                rules: Vec::new(),
+                triggers: Vec::new(),
+                write_calls: Vec::new(),
+                read_calls: Vec::new(),
+            });
         let relations: Vec<_> = relations.collect();
         let first_function = FIRST + u32::try_from(relations.len()).unwrap_or(0);
-        let functions = self.functions.iter().zip(first_function..).map(|((schema, name), oid)| Function {
-            oid,
-            schema: Arc::from(schema.as_str()),
-            name: Arc::from(name.as_str()),
-            arguments: Arc::from(""),
-            argument_types: Vec::new(),
-            defaults: 0,
-            variadic: true,
-            kind: FunctionKind::Function,
-            set: false,
-            returns: 0,
-            outputs: Vec::new(),
-        });
+        let functions = self
+            .functions
+            .iter()
+            .zip(first_function..)
+            .map(|((schema, name), oid)| Function {
+                oid,
+                schema: Arc::from(schema.as_str()),
+                name: Arc::from(name.as_str()),
+                arguments: Arc::from(""),
+                argument_types: Vec::new(),
+                defaults: 0,
+                variadic: true,
+                kind: FunctionKind::Function,
+                set: false,
+                returns: 0,
+                outputs: Vec::new(),
+            });
         let functions = functions.collect();
         let own = TYPES.iter().map(|(name, oid)| ty("pg_catalog", name, *oid));
-        let named = self.types.iter().filter(|(_, name)| !TYPES.iter().any(|(known, _)| known == name));
+        let named = self
+            .types
+            .iter()
+            .filter(|(_, name)| !TYPES.iter().any(|(known, _)| known == name));
         let named = named.zip(FIRST_TYPE..).map(|((schema, name), oid)| {
             let oid = if schema == "pg_catalog" { oid } else { oid + 1_000_000 };
             ty(schema, name, oid)

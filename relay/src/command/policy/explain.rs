@@ -17,11 +17,13 @@ use super::reading::{Names, Statement, statement};
 
 /// Shows how the relay reads a statement, and what policy says about it.
 #[derive(Debug, Args)]
-#[command(after_help = "Names mean what they mean at the target, if it can be reached. With --offline, or if it cannot be, names without a \
+#[command(
+    after_help = "Names mean what they mean at the target, if it can be reached. With --offline, or if it cannot be, names without a \
     schema are taken for tables and functions of `public`, and nothing is known of views, triggers and keys: the answer may then be \
     milder than the relay's.\n\nExamples:\n  \
     hoop-relay policy explain --config relay.toml --connection db-prod --principal ana --group engineers 'DELETE FROM orders'\n  \
-    hoop-relay policy explain --config relay.toml --connection db-prod --principal agent --group agents -o json --offline 'SELECT 1'")]
+    hoop-relay policy explain --config relay.toml --connection db-prod --principal agent --group agents -o json --offline 'SELECT 1'"
+)]
 pub(super) struct Explain {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
@@ -63,13 +65,32 @@ impl Explain {
         };
         let names = Names::of(connection, self.offline);
         if let Names::Assumed(Some(why)) = &names {
-            say(&format!("note: {} cannot be asked what names mean ({}); they are taken for `public`'s", connection.name, escape(why)));
+            say(&format!(
+                "note: {} cannot be asked what names mean ({}); they are taken for `public`'s",
+                connection.name,
+                escape(why)
+            ));
         }
-        let read = statement(&self.statement, &names, &subject.config, &subject.policies, &principal, connection, &around)
-            .map_err(Failure::Failed)?;
+        let read = statement(
+            &self.statement,
+            &names,
+            &subject.config,
+            &subject.policies,
+            &principal,
+            connection,
+            &around,
+        )
+        .map_err(Failure::Failed)?;
         let connect = subject.policies.judge_connect(&principal, connection, &around);
-        let each = subject.policies.judge_each(&principal, connection, &read.effects, &read.facts, &around);
-        let whole = verdict(&read, subject.policies.judge(&principal, connection, &read.effects, &read.facts, &around));
+        let each = subject
+            .policies
+            .judge_each(&principal, connection, &read.effects, &read.facts, &around);
+        let whole = verdict(
+            &read,
+            subject
+                .policies
+                .judge(&principal, connection, &read.effects, &read.facts, &around),
+        );
         let explained = Explained {
             connection: &connection.name,
             offline: matches!(names, Names::Assumed(_)),
@@ -109,19 +130,39 @@ struct Explained<'a> {
 
 impl Explained<'_> {
     fn effects(&self) -> impl Iterator<Item = (String, &'static str, &Verdict)> {
-        self.read.effects.iter().zip(&self.each).map(|(effect, verdict)| {
-            (effect.resource.id(self.connection), effect.action.as_str(), verdict)
-        })
+        self.read
+            .effects
+            .iter()
+            .zip(&self.each)
+            .map(|(effect, verdict)| (effect.resource.id(self.connection), effect.action.as_str(), verdict))
     }
 
     fn kinds(&self) -> Vec<&'static str> {
-        self.read.reading.statements.iter().map(|statement| kind(&statement.kind)).collect()
+        self.read
+            .reading
+            .statements
+            .iter()
+            .map(|statement| kind(&statement.kind))
+            .collect()
     }
 
     fn text(&self) -> String {
-        let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+        let list = |items: &[String]| {
+            if items.is_empty() {
+                "none".to_owned()
+            } else {
+                items.join(", ")
+            }
+        };
         let mut lines = Vec::new();
-        lines.push(format!("statements: {}", if self.kinds().is_empty() { "none".to_owned() } else { self.kinds().join(", ") }));
+        lines.push(format!(
+            "statements: {}",
+            if self.kinds().is_empty() {
+                "none".to_owned()
+            } else {
+                self.kinds().join(", ")
+            }
+        ));
         if let Some(problem) = &self.read.reading.problem {
             lines.push(format!("not readable: {problem:?}"));
         }
@@ -131,7 +172,11 @@ impl Explained<'_> {
             lines.push(format!("not found: {}", self.read.reading.unresolved.join(", ")));
         }
         lines.push("effects:".to_owned());
-        let width = self.effects().map(|(resource, action, _)| action.len() + resource.chars().count() + 4).max().unwrap_or(0);
+        let width = self
+            .effects()
+            .map(|(resource, action, _)| action.len() + resource.chars().count() + 4)
+            .max()
+            .unwrap_or(0);
         for (resource, action, verdict) in self.effects() {
             let what = format!("{action} on {resource}");
             lines.push(format!("  {what:<width$}  {}", in_words(verdict)));
@@ -143,12 +188,19 @@ impl Explained<'_> {
             lines.push(format!("connect: {}", in_words(&self.connect)));
         }
         lines.push(format!("decision: {}", in_words(&self.whole)));
-        if let Verdict::Block { message: Some(message), .. } = &self.whole {
+        if let Verdict::Block {
+            message: Some(message), ..
+        } = &self.whole
+        {
             lines.push(format!("message: {message}"));
         }
         if let Verdict::RequireApproval { requirements, .. } = &self.whole {
             for needed in requirements {
-                let people = if needed.approvals == 1 { "one person".to_owned() } else { format!("{} people", needed.approvals) };
+                let people = if needed.approvals == 1 {
+                    "one person".to_owned()
+                } else {
+                    format!("{} people", needed.approvals)
+                };
                 lines.push(format!(
                     "  {}: {people} of {}, within {}",
                     needed.rule,

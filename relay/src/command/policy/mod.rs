@@ -49,7 +49,9 @@ impl Subject {
     fn load(path: &Path) -> Result<Self, Failure> {
         // As for `dev`: explaining needs no identity provider.
         let (whole, problems) = Config::check(path, Purpose::Dev);
-        let Some((config, policies)) = whole else { return Err(Failure::Configuration(problems)) };
+        let Some((config, policies)) = whole else {
+            return Err(Failure::Configuration(problems));
+        };
         debug_assert!(problems.iter().all(|problem| problem.severity() == Severity::Warning));
         show(&problems);
         Ok(Self { config, policies })
@@ -57,17 +59,33 @@ impl Subject {
 
     fn connection(&self, name: &str) -> Result<&Arc<Connection>, Failure> {
         self.config.connection(name).ok_or_else(|| {
-            let names: Vec<_> = self.config.connections.iter().map(|connection| connection.name.as_str()).collect();
-            Failure::usage(format!("there is no connection `{name}`"), format!("the connections are: {}", names.join(", ")))
+            let names: Vec<_> = self
+                .config
+                .connections
+                .iter()
+                .map(|connection| connection.name.as_str())
+                .collect();
+            Failure::usage(
+                format!("there is no connection `{name}`"),
+                format!("the connections are: {}", names.join(", ")),
+            )
         })
     }
 
     /// A principal by its label. A workload's begins with the name of its identity.
     fn principal(&self, label: &str, groups: &[String]) -> Principal {
         let of_workload = |name: &str| label.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
-        let workload = self.config.workload_identities.iter().any(|identity| of_workload(&identity.name));
+        let workload = self
+            .config
+            .workload_identities
+            .iter()
+            .any(|identity| of_workload(&identity.name));
         Principal {
-            kind: if workload { PrincipalKind::Workload } else { PrincipalKind::User },
+            kind: if workload {
+                PrincipalKind::Workload
+            } else {
+                PrincipalKind::User
+            },
             label: label.to_owned(),
             groups: groups.to_vec(),
         }

@@ -39,7 +39,10 @@ impl Names {
 
 fn load(connection: &Connection) -> Result<Catalog, String> {
     let Target::Postgres(target) = &connection.target;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
     let settings = [
         ("application_name".to_owned(), "hoop-relay".to_owned()),
         ("client_encoding".to_owned(), "UTF8".to_owned()),
@@ -47,7 +50,9 @@ fn load(connection: &Connection) -> Result<Catalog, String> {
     ];
     runtime.block_on(async {
         let loading = async {
-            let mut own = OwnConnection::open(target, &settings).await.map_err(|error| error.to_string())?;
+            let mut own = OwnConnection::open(target, &settings)
+                .await
+                .map_err(|error| error.to_string())?;
             catalog::load(&mut own).await.map_err(|error| error.to_string())
         };
         match tokio::time::timeout(TARGET_TIME, loading).await {

@@ -17,11 +17,13 @@ use super::reading::{Names, statement};
 
 /// Checks that policies say what a file of cases expects: a gate for changes of policies.
 #[derive(Debug, Args)]
-#[command(after_help = "No target is asked: names without a schema are taken for tables and functions of `public`.\n\n\
+#[command(
+    after_help = "No target is asked: names without a schema are taken for tables and functions of `public`.\n\n\
     A file of cases:\n  [[case]]\n  principal = \"agent\"\n  groups = [\"agents\"]\n  connection = \"db-prod\"\n  \
     statement = \"DROP TABLE orders\"\n  expect = \"block\"          # allow | block | approval\n  rule = \"no-drop\"          # optional\n\n\
     Example:\n  hoop-relay policy test --config relay.toml policies/cases.toml\n\n\
-    Exit codes: 0 every case holds, 1 some do not, 3 a file is wrong.")]
+    Exit codes: 0 every case holds, 1 some do not, 3 a file is wrong."
+)]
 pub(super) struct Test {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
@@ -42,7 +44,12 @@ impl Test {
             if let Some(why) = mismatch(case, &found) {
                 wrong += 1;
                 let place = format!("{}:{}", self.cases.display(), case.line);
-                print(&escape(&format!("{place}: {why}\n  {} on {}: {}", case.principal, case.connection, first_line(&case.statement))))?;
+                print(&escape(&format!(
+                    "{place}: {why}\n  {} on {}: {}",
+                    case.principal,
+                    case.connection,
+                    first_line(&case.statement)
+                )))?;
             }
         }
         let total = cases.len();
@@ -55,14 +62,23 @@ impl Test {
 }
 
 fn check_connections(cases: &[Case], config: &Config, path: &std::path::Path) -> Result<(), Failure> {
-    let unknown = cases.iter().filter(|case| config.connection(&case.connection).is_none());
+    let unknown = cases
+        .iter()
+        .filter(|case| config.connection(&case.connection).is_none());
     let problems: Vec<_> = unknown
         .map(|case| {
-            let message = format!("line {}: there is no connection `{}` in the configuration", case.line, case.connection);
+            let message = format!(
+                "line {}: there is no connection `{}` in the configuration",
+                case.line, case.connection
+            );
             Problem::error(message).of_file(path)
         })
         .collect();
-    if problems.is_empty() { Ok(()) } else { Err(Failure::Configuration(problems)) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Configuration(problems))
+    }
 }
 
 fn ask(case: &Case, subject: &Subject) -> Result<Verdict, Failure> {
@@ -74,9 +90,22 @@ fn ask(case: &Case, subject: &Subject) -> Result<Verdict, Failure> {
         now: SystemTime::now(),
     };
     let names = Names::Assumed(None);
-    let read = statement(&case.statement, &names, &subject.config, &subject.policies, &principal, connection, &around)
-        .map_err(Failure::Failed)?;
-    Ok(verdict(&read, subject.policies.judge(&principal, connection, &read.effects, &read.facts, &around)))
+    let read = statement(
+        &case.statement,
+        &names,
+        &subject.config,
+        &subject.policies,
+        &principal,
+        connection,
+        &around,
+    )
+    .map_err(Failure::Failed)?;
+    Ok(verdict(
+        &read,
+        subject
+            .policies
+            .judge(&principal, connection, &read.effects, &read.facts, &around),
+    ))
 }
 
 /// Why a case does not hold.
