@@ -30,12 +30,15 @@ use hoop_shared::refusal::{Code, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::approval::Desk;
 use crate::authn::{Authn, Identity};
 use crate::connection::Peer;
 use crate::store::Store;
 
 mod health;
 mod login;
+mod query;
+mod requests;
 
 /// The longest request body. The largest is a workload's token (16 kB) with a certificate request.
 const LONGEST_BODY: usize = 64 << 10;
@@ -48,6 +51,8 @@ pub struct Api {
     pub authn: Arc<Authn>,
     /// The relay's store.
     pub store: Store,
+    /// Where requests are decided.
+    pub desk: Desk,
     /// The relay serves: `/readyz` answers 200. Cleared when it drains.
     pub ready: AtomicBool,
 }
@@ -75,7 +80,7 @@ pub struct Route {
 
 /// Every route there is.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [health::ROUTES, login::ROUTES].into_iter().flatten()
+    [health::ROUTES, login::ROUTES, requests::ROUTES].into_iter().flatten()
 }
 
 /// Makes the router. Requests that reach it carry a [`Peer`].
@@ -207,10 +212,11 @@ impl IntoResponse for ApiError {
 
 impl Api {
     /// Makes the state of the handlers; the relay is not ready yet.
-    pub fn new(authn: Arc<Authn>, store: Store) -> Arc<Self> {
+    pub fn new(authn: Arc<Authn>, store: Store, desk: Desk) -> Arc<Self> {
         Arc::new(Self {
             authn,
             store,
+            desk,
             ready: AtomicBool::new(false),
         })
     }

@@ -118,6 +118,14 @@ impl Ask {
     }
 }
 
+#[cfg(test)]
+impl Ask {
+    /// Another statement, for tests.
+    pub(crate) fn set_statement(&mut self, statement: String) {
+        self.statement = statement;
+    }
+}
+
 /// The effects as JSON has them, each once, in their order.
 fn shown(operation: &impl Judged, connection: &str) -> Vec<EffectShown> {
     let mut shown: Vec<EffectShown> = Vec::new();

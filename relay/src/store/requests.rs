@@ -1,6 +1,6 @@
 //! Requests for approval, with their decisions. Each change reads, changes and writes a request in one transaction.
 
-use hoop_shared::api::{PrincipalKind, RequestKind, RequestStatus};
+use hoop_shared::api::{PrincipalKind, Request, RequestKind, RequestStatus};
 use hoop_shared::id::{RequestId, SessionId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
@@ -11,6 +11,33 @@ use crate::approval::{Decider, Ended, Person, Record, Standing, Standings, Verdi
 
 const COLUMNS: &str = "number, id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason, \
      statement, parameters, effects, rules, requirements, digest, details, created, expires, ended, why";
+
+/// A list has the first 8192 characters of a statement, and other parts only if they are not longer. One request has all of it.
+const LISTED_COLUMNS: &str = "number, id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason, \
+     substr(statement, 1, 8192) AS statement, iif(octet_length(parameters) > 8192, '[]', parameters) AS parameters, \
+     iif(octet_length(effects) > 8192, '[]', effects) AS effects, rules, requirements, digest, \
+     iif(octet_length(details) > 8192, '[]', details) AS details, created, expires, ended, why, \
+     length(statement) > 8192 OR max(octet_length(parameters), octet_length(effects), octet_length(details)) > 8192 AS shortened";
+
+/// A request in a list: what may be long is shortened.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The request; its statement may be only the beginning.
+    pub record: Record,
+    /// Something was left out.
+    pub shortened: bool,
+}
+
+impl Listed {
+    /// The request as JSON has it, saying that something was left out.
+    pub fn shown(&self) -> Request {
+        let mut shown = self.record.shown();
+        if self.shortened {
+            shown.details.push(("shortened".to_owned(), format!("`requests show {}` has all of it", shown.id)));
+        }
+        shown
+    }
+}
 
 /// Which requests somebody may see in a list.
 #[derive(Clone, Debug)]
@@ -130,15 +157,24 @@ impl Store {
             .collect()
     }
 
+    /// Gives what somebody may claim now, from the login that they use.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn standing(&self, of: &Decider) -> Result<Option<Standing>, StoreError> {
+        let mut tx = self.pool().begin().await?;
+        standing(&mut tx, &of.person, &of.login, OffsetDateTime::now_utc()).await
+    }
+
     /// Gives requests that somebody may see, the newest first.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn requests(&self, filter: &RequestFilter) -> Result<Vec<Record>, StoreError> {
+    pub async fn requests(&self, filter: &RequestFilter) -> Result<Vec<Listed>, StoreError> {
         let statuses = filter.status.iter().map(word).collect::<Result<Vec<_>, _>>()?;
         let mut tx = self.pool().begin().await?;
         let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM requests
+            "SELECT {LISTED_COLUMNS} FROM requests
              WHERE ((issuer = ?1 AND subject = ?2)
                     OR number IN (SELECT request FROM request_approvers WHERE approver IN (SELECT value FROM json_each(?3)))
                     OR number IN (SELECT request FROM request_decisions WHERE issuer = ?1 AND subject = ?2))
@@ -154,11 +190,14 @@ impl Store {
         .bind(filter.limit)
         .fetch_all(&mut *tx)
         .await?;
-        let mut records = Vec::with_capacity(rows.len());
+        let mut listed = Vec::with_capacity(rows.len());
         for row in &rows {
-            records.push(complete(&mut tx, row).await?.1);
+            listed.push(Listed {
+                record: complete(&mut tx, row).await?.1,
+                shortened: row.try_get("shortened")?,
+            });
         }
-        Ok(records)
+        Ok(listed)
     }
 }
 

@@ -115,3 +115,24 @@ async fn lists_filter_by_status_and_go_on_before_an_id() {
         [held[1].id().clone(), held[2].id().clone()]
     );
 }
+
+#[tokio::test]
+async fn a_list_has_the_beginning_of_what_is_long() {
+    let (store, _dir) = store().await;
+    let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 }).await.unwrap();
+    tokio::spawn(clerk.run(CancellationToken::new()));
+    let session = SessionId::random().unwrap();
+    let short = desk.hold(ask(&session, &[requirement("one", &["dba"], 1)])).await.unwrap();
+    let mut long = ask(&session, &[requirement("one", &["dba"], 1)]).detail("function", "x".repeat(9000));
+    long.set_statement(format!("select '{}'", "é".repeat(9000)));
+    let long = desk.hold(long).await.unwrap();
+
+    let listed = store.requests(&filter("agent", &[])).await.unwrap();
+    assert_eq!((listed[0].shortened, listed[1].shortened), (true, false));
+    assert_eq!(listed[0].record.statement.chars().count(), 8192);
+    assert!(listed[0].shown().details.iter().any(|(name, _)| name == "shortened"));
+    assert_eq!(listed[1].record.id, *short.id());
+    let whole = store.request(long.id()).await.unwrap().unwrap();
+    assert_eq!(whole.statement.chars().count(), 9009);
+    assert_eq!(whole.details[1].1.len(), 9000);
+}
