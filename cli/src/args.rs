@@ -72,5 +72,9 @@ pub enum Command {
     Status(command::status::StatusArgs),
     Doctor(command::doctor::DoctorArgs),
     Connect(command::connect::ConnectArgs),
+    Requests(command::requests::RequestsArgs),
+    Approve(command::approve::ApproveArgs),
+    Deny(command::deny::DenyArgs),
+    Sessions(command::sessions::SessionsArgs),
     Completions(command::completions::CompletionsArgs),
 }

@@ -12,6 +12,7 @@
 //! | [`client`] | the local end of a session: listener, environment, process |
 //! | [`printer`], [`error`] | what is written, and where |
 
+pub mod approve;
 pub mod args;
 pub mod client;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod login;
 pub mod printer;
 pub mod relay_address;
 pub mod relay_api;
+pub mod replay;
 pub mod run;
 pub mod settings;
 pub mod tunnel;

@@ -4,6 +4,7 @@ use crate::args::Command;
 use crate::context::Context;
 use crate::error::Result;
 
+pub mod approve;
 pub mod completions;
 pub mod connect;
 pub mod doctor;
@@ -11,6 +12,9 @@ pub mod login;
 pub mod logout;
 pub mod ls;
 pub mod status;
+pub mod deny;
+pub mod requests;
+pub mod sessions;
 pub mod whoami;
 
 /// Runs a command; gives its exit code.
@@ -26,6 +30,10 @@ pub async fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Status(arguments) => status::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Connect(arguments) => connect::run(arguments, context).await,
+        Command::Requests(arguments) => requests::run(arguments, context).await,
+        Command::Approve(arguments) => approve::run(arguments, context).await,
+        Command::Deny(arguments) => deny::run(arguments, context).await,
+        Command::Sessions(arguments) => sessions::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments, context),
     }
 }

@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::error::{Error, Result};
 
 pub mod escape;
+pub mod span;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]

@@ -23,7 +23,10 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        let text = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map(|Path(text)| text)
+            .unwrap_or_default();
         let unknown = |_| ApiError::from(Refusal::new(Code::NotFound, "there is no such id"));
         text.parse().map(Self).map_err(unknown)
     }
@@ -56,6 +59,11 @@ impl FromStr for Words {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()))
+        Ok(Self(
+            text.split(',')
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        ))
     }
 }

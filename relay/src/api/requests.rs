@@ -76,7 +76,11 @@ struct Waiting {
     seconds: Option<u64>,
 }
 
-async fn list(State(api): State<Arc<Api>>, caller: Caller, Ask(asked): Ask<Listing>) -> Result<Json<Vec<Request>>, ApiError> {
+async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Ask(asked): Ask<Listing>,
+) -> Result<Json<Vec<Request>>, ApiError> {
     let filter = RequestFilter {
         of: Person::of(caller.identity()),
         approver_groups: approver_groups(&api, &caller).await?,
@@ -99,7 +103,10 @@ async fn wait(
     Id(id): Id<RequestId>,
     Ask(asked): Ask<Waiting>,
 ) -> Result<Json<Request>, ApiError> {
-    let longest = asked.seconds.map_or(LONGEST_WAIT, Duration::from_secs).min(LONGEST_WAIT);
+    let longest = asked
+        .seconds
+        .map_or(LONGEST_WAIT, Duration::from_secs)
+        .min(LONGEST_WAIT);
     let until = Instant::now() + longest;
     loop {
         // Watched before it is read: no change between the two is missed.
@@ -121,7 +128,10 @@ async fn decide(
     Id(id): Id<RequestId>,
     Json(decision): Json<Decide>,
 ) -> Result<Json<Request>, ApiError> {
-    let reason = decision.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let reason = decision
+        .reason
+        .map(|reason| reason.trim().to_owned())
+        .filter(|reason| !reason.is_empty());
     if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
         return Err(Refusal::new(Code::Usage, "the reason is longer than 4 KiB").into());
     }
@@ -135,7 +145,8 @@ async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Id(id): Id<RequestI
 
 /// A request that the caller may see.
 async fn visible(api: &Api, caller: &Caller, id: &RequestId) -> Result<Record, ApiError> {
-    let unknown = || Refusal::new(Code::NotFound, format!("there is no request {id}")).hint("`hoopctl requests ls` shows yours");
+    let unknown =
+        || Refusal::new(Code::NotFound, format!("there is no request {id}")).hint("`hoopctl requests ls` shows yours");
     let record = api.store.request(id).await.map_err(failed)?.ok_or_else(unknown)?;
     let decider = Decider::of(caller.identity());
     if record.decisions.iter().any(|verdict| verdict.by == decider.person) {
@@ -150,8 +161,15 @@ async fn visible(api: &Api, caller: &Caller, id: &RequestId) -> Result<Record, A
 
 /// The groups in which the caller may decide: those of a person's newest login.
 async fn approver_groups(api: &Api, caller: &Caller) -> Result<Vec<String>, ApiError> {
-    let standing = api.store.standing(&Decider::of(caller.identity())).await.map_err(failed)?;
-    Ok(standing.filter(|standing| standing.kind == PrincipalKind::User).map(|standing| standing.groups).unwrap_or_default())
+    let standing = api
+        .store
+        .standing(&Decider::of(caller.identity()))
+        .await
+        .map_err(failed)?;
+    Ok(standing
+        .filter(|standing| standing.kind == PrincipalKind::User)
+        .map(|standing| standing.groups)
+        .unwrap_or_default())
 }
 
 fn statuses(text: &str) -> Result<Vec<RequestStatus>, Refusal> {

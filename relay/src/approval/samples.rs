@@ -13,12 +13,12 @@ use crate::policy::Requirement;
 use crate::store::Store;
 use crate::store::logins::Login;
 
-pub(crate) const ISSUER: &str = "https://id.example";
+pub(crate) const ISSUER: &str = "https://issuer.test";
 
 pub(crate) fn person(name: &str) -> Person {
     Person {
         issuer: ISSUER.to_owned(),
-        subject: format!("sub-{name}"),
+        subject: format!("sub of {name}"),
         label: name.to_owned(),
     }
 }
@@ -75,7 +75,7 @@ pub(crate) async fn log_in(store: &Store, name: &str, serial: &str, kind: Princi
         label: name.to_owned(),
         kind,
         issuer: ISSUER.to_owned(),
-        subject: format!("sub-{name}"),
+        subject: format!("sub of {name}"),
         groups: groups.iter().map(|&group| group.to_owned()).collect(),
         fingerprint: "00".to_owned(),
         source: "127.0.0.1".to_owned(),

@@ -33,7 +33,10 @@ impl Listed {
     pub fn shown(&self) -> Request {
         let mut shown = self.record.shown();
         if self.shortened {
-            shown.details.push(("shortened".to_owned(), format!("`requests show {}` has all of it", shown.id)));
+            shown.details.push((
+                "shortened".to_owned(),
+                format!("`requests show {}` has all of it", shown.id),
+            ));
         }
         shown
     }

@@ -42,7 +42,7 @@ async fn listed(store: &Store, filter: &RequestFilter) -> Vec<RequestId> {
         .await
         .unwrap()
         .into_iter()
-        .map(|record| record.id)
+        .map(|listed| listed.record.id)
         .collect()
 }
 
@@ -80,7 +80,7 @@ async fn lists_have_what_one_made_may_decide_or_decided() {
     assert_eq!(listed(&store, &filter("ana", &["engineers"])).await, []);
     // Another subject under the same label is somebody else.
     let mut stranger = filter("agent", &[]);
-    stranger.of.subject = "sub-stranger".to_owned();
+    stranger.of.subject = "sub of stranger".to_owned();
     assert_eq!(listed(&store, &stranger).await, []);
     // Who decided still finds it without the group.
     desk.decide(&ids[1], decider("si", "si-1"), false, None).await.unwrap();
@@ -119,10 +119,15 @@ async fn lists_filter_by_status_and_go_on_before_an_id() {
 #[tokio::test]
 async fn a_list_has_the_beginning_of_what_is_long() {
     let (store, _dir) = store().await;
-    let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 }).await.unwrap();
+    let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 })
+        .await
+        .unwrap();
     tokio::spawn(clerk.run(CancellationToken::new()));
     let session = SessionId::random().unwrap();
-    let short = desk.hold(ask(&session, &[requirement("one", &["dba"], 1)])).await.unwrap();
+    let short = desk
+        .hold(ask(&session, &[requirement("one", &["dba"], 1)]))
+        .await
+        .unwrap();
     let mut long = ask(&session, &[requirement("one", &["dba"], 1)]).detail("function", "x".repeat(9000));
     long.set_statement(format!("select '{}'", "é".repeat(9000)));
     let long = desk.hold(long).await.unwrap();
