@@ -26,7 +26,10 @@ pub enum Line {
 pub fn describe(request: &Request, now: OffsetDateTime) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut fact = |name: &str, text: String| lines.push(Line::Fact(name.to_owned(), text));
-    fact("request", format!("{} ({}), {}", request.id, kind(request.kind), status(request, now)));
+    fact(
+        "request",
+        format!("{} ({}), {}", request.id, kind(request.kind), status(request, now)),
+    );
     fact("who", one_line(&request.principal));
     fact("groups", list_or(&request.groups, "none"));
     let why = request.reason.as_deref();
@@ -67,7 +70,10 @@ pub fn describe(request: &Request, now: OffsetDateTime) -> Vec<Line> {
     lines.push(Line::Gap);
     let mut fact = |name: &str, text: String| lines.push(Line::Fact(name.to_owned(), text));
     fact("rules", list_or(&request.rules, "none"));
-    fact("approvers", format!("{} of {}", request.needed, list_or(&request.approvers, "nobody")));
+    fact(
+        "approvers",
+        format!("{} of {}", request.needed, list_or(&request.approvers, "nobody")),
+    );
     fact("session", request.session.to_string());
     fact("created", rfc3339(request.created));
     fact("expires", rfc3339(request.expires));

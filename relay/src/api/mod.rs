@@ -30,15 +30,19 @@ use hoop_shared::refusal::{Code, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::approval::Desk;
 use crate::authn::{Authn, Identity};
+use crate::session::Door;
 use crate::connection::Peer;
 use crate::store::Store;
 
+mod connections;
 mod health;
 mod login;
 mod query;
 mod requests;
+#[cfg(test)]
+mod samples;
+mod sessions;
 
 /// The longest request body. The largest is a workload's token (16 kB) with a certificate request.
 const LONGEST_BODY: usize = 64 << 10;
@@ -51,8 +55,8 @@ pub struct Api {
     pub authn: Arc<Authn>,
     /// The relay's store.
     pub store: Store,
-    /// Where requests are decided.
-    pub desk: Desk,
+    /// What sessions run by, where requests are decided, the running sessions, and the recordings.
+    pub door: Door,
     /// The relay serves: `/readyz` answers 200. Cleared when it drains.
     pub ready: AtomicBool,
 }
@@ -80,7 +84,13 @@ pub struct Route {
 
 /// Every route there is.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [health::ROUTES, login::ROUTES, requests::ROUTES].into_iter().flatten()
+    [
+        connections::ROUTES,
+        health::ROUTES,
+        login::ROUTES,
+        requests::ROUTES,
+        sessions::ROUTES,
+    ].into_iter().flatten()
 }
 
 /// Makes the router. Requests that reach it carry a [`Peer`].
@@ -212,11 +222,11 @@ impl IntoResponse for ApiError {
 
 impl Api {
     /// Makes the state of the handlers; the relay is not ready yet.
-    pub fn new(authn: Arc<Authn>, store: Store, desk: Desk) -> Arc<Self> {
+    pub fn new(authn: Arc<Authn>, store: Store, door: Door) -> Arc<Self> {
         Arc::new(Self {
             authn,
             store,
-            desk,
+            door,
             ready: AtomicBool::new(false),
         })
     }

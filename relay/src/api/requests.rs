@@ -110,7 +110,7 @@ async fn wait(
     let until = Instant::now() + longest;
     loop {
         // Watched before it is read: no change between the two is missed.
-        let watched = api.desk.watch(&id).await;
+        let watched = api.door.desk.watch(&id).await;
         let record = visible(&api, &caller, &id).await?;
         let (RequestStatus::Pending, Some(mut watched)) = (record.status, watched) else {
             return Ok(Json(record.shown()));
@@ -136,11 +136,11 @@ async fn decide(
         return Err(Refusal::new(Code::Usage, "the reason is longer than 4 KiB").into());
     }
     let decider = Decider::of(caller.identity());
-    Ok(Json(api.desk.decide(&id, decider, decision.approve, reason).await?))
+    Ok(Json(api.door.desk.decide(&id, decider, decision.approve, reason).await?))
 }
 
 async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Id(id): Id<RequestId>) -> Result<Json<Request>, ApiError> {
-    Ok(Json(api.desk.cancel(&id, Person::of(caller.identity())).await?))
+    Ok(Json(api.door.desk.cancel(&id, Person::of(caller.identity())).await?))
 }
 
 /// A request that the caller may see.

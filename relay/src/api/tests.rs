@@ -12,9 +12,8 @@ async fn world() -> (tempfile::TempDir, Arc<Api>) {
     let config = crate::authn::test_config(dir.path(), "https://idp.example");
     let store = Store::open(dir.path()).await.unwrap();
     let authn = Authn::open(&config, store.clone()).await.unwrap();
-    // Nothing here is decided about: the clerk need not run.
-    let (desk, _) = Desk::open(store.clone(), crate::approval::DeskOptions { pending_per_session: 1 }).await.unwrap();
-    let api = Api::new(authn, store, desk);
+    let door = super::samples::door(config, &store).await;
+    let api = Api::new(authn, store, door);
     (dir, api)
 }
 

@@ -28,17 +28,20 @@ pub type Decode = fn(Protocol, &[u8], usize) -> Rows;
 /// How much is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct ShowLimits {
+    /// Only events behind this one.
+    pub after: Option<u64>,
     /// Events, the first ones.
     pub events: usize,
     /// Rows of a result.
     pub rows: usize,
-    /// Bytes of content over all results.
+    /// Bytes of content over all results, and again of texts over all events.
     pub bytes: usize,
 }
 
 impl Default for ShowLimits {
     fn default() -> Self {
         Self {
+            after: None,
             events: 100_000,
             rows: 1_000,
             bytes: 16 << 20,
@@ -73,6 +76,7 @@ pub(super) fn show(
         limits,
         protocol: None,
         left: limits.bytes,
+        text: 0,
         open: HashMap::new(),
         events: Vec::new(),
         cut: false,
@@ -119,18 +123,25 @@ struct Collect {
     limits: ShowLimits,
     protocol: Option<Protocol>,
     left: usize,
+    text: usize,
     open: HashMap<u64, Open>,
     events: Vec<EventShown>,
     cut: bool,
 }
 
 impl Collect {
+    /// Shows an event, if it is behind those that are left out. After the first that does not fit, none is shown.
     fn add(&mut self, event: EventShown) {
-        if self.events.len() < self.limits.events {
+        self.text = self.text.saturating_add(text_bytes(&event));
+        let fits = self.events.is_empty() || self.text <= self.limits.bytes;
+        self.cut = self.cut || self.events.len() >= self.limits.events || !fits;
+        if !self.cut {
             self.events.push(event);
-        } else {
-            self.cut = true;
         }
+    }
+
+    fn is_wanted(&self, seq: u64) -> bool {
+        self.limits.after.is_none_or(|after| seq > after)
     }
 
     fn decoded(&self, content: &[u8], shown: &mut EventShown) {
@@ -147,6 +158,8 @@ impl Collect {
     fn interrupted(&mut self) {
         let mut open: Vec<Open> = std::mem::take(&mut self.open).into_values().collect();
         open.sort_by_key(|open| open.seq);
+        let last = self.events.last().map(|event| event.seq).filter(|_| self.cut);
+        open.retain(|open| self.is_wanted(open.seq) && last.is_none_or(|last| open.seq < last));
         for open in open {
             let mut shown = EventShown {
                 seq: open.seq,
@@ -161,6 +174,13 @@ impl Collect {
             self.events.insert(at, shown);
         }
     }
+}
+
+/// Bytes of an event's long texts.
+fn text_bytes(event: &EventShown) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let parameters = event.parameters.iter().flatten().map(|parameter| text(&parameter.value));
+    text(&event.statement) + text(&event.error) + text(&event.detail) + parameters.sum::<usize>()
 }
 
 impl Visitor for Collect {
@@ -181,6 +201,10 @@ impl Visitor for Collect {
             _ => self.open.remove(&output),
         });
         if line.kind == Kind::Part {
+            return;
+        }
+        if !self.is_wanted(line.seq) {
+            self.left += open.map_or(0, |open| open.content.len());
             return;
         }
         // large, and shown decoded

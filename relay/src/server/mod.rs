@@ -224,18 +224,19 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     tasks.spawn(clerk.run(background.clone()));
 
     let certificate = ServerCertificate::open(&config)?;
+    let door = Door {
+        rules: rules.shared(),
+        desk: desk.clone(),
+        registry,
+        recordings: Arc::clone(&recordings),
+    };
     let relay = Relay {
         load: options.load,
         dev,
         mask_key,
         tls: connection::shared(certificate.tls(&authn)?),
-        door: Door {
-            rules: rules.shared(),
-            desk: desk.clone(),
-            registry,
-            recordings: Arc::clone(&recordings),
-        },
-        api: Api::new(Arc::clone(&authn), store.clone()),
+        api: Api::new(Arc::clone(&authn), store.clone(), door.clone()),
+        door,
         authn,
         desk,
         store,

@@ -1,84 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Extension;
-use axum::http::{Request as HttpRequest, StatusCode};
-use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
-use tower_service::Service as _;
+use axum::http::StatusCode;
+use serde_json::json;
 
+use super::super::samples::World;
 use super::*;
-use crate::approval::samples::{ask, log_in, requirement, store};
-use crate::approval::{Desk, DeskOptions, Held};
-use crate::authn::{Authn, Identity};
-use crate::config::Config;
-
-struct World {
-    api: Arc<Api>,
-    desk: Desk,
-    _dir: tempfile::TempDir,
-}
-
-const PEOPLE: &[(&str, PrincipalKind, &[&str])] = &[
-    ("agent", PrincipalKind::User, &["dba"]),
-    ("bo", PrincipalKind::User, &["dba"]),
-    ("ana", PrincipalKind::User, &["engineers"]),
-    ("job", PrincipalKind::Workload, &["dba"]),
-];
-
-impl World {
-    async fn open() -> Self {
-        let (store, dir) = store().await;
-        for (name, kind, groups) in PEOPLE {
-            log_in(&store, name, &format!("login of {name}"), *kind, groups).await;
-        }
-        let (desk, clerk) = Desk::open(store.clone(), DeskOptions { pending_per_session: 4 })
-            .await
-            .unwrap();
-        tokio::spawn(clerk.run(CancellationToken::new()));
-        let config = Config {
-            data_dir: dir.path().join("data"),
-            ..Config::default()
-        };
-        let authn = Authn::open(&config, store.clone()).await.unwrap();
-        let api = Api::new(authn, store, desk.clone());
-        Self { api, desk, _dir: dir }
-    }
-
-    async fn hold(&self) -> Held {
-        let session = hoop_shared::id::SessionId::random().unwrap();
-        self.desk
-            .hold(ask(&session, &[requirement("one", &["dba"], 1)]))
-            .await
-            .unwrap()
-    }
-
-    /// Asks the real routes as somebody who has passed `authorise`.
-    async fn ask(&self, who: &str, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-        let (_, kind, groups) = PEOPLE.iter().find(|(name, ..)| *name == who).unwrap();
-        let caller = Caller(Arc::new(Identity::sample(who, *kind, groups)));
-        let mut router = Router::new();
-        for route in ROUTES {
-            router = router.route(route.path, (route.handler)());
-        }
-        let mut router = router.layer(Extension(caller)).with_state(Arc::clone(&self.api));
-        let request = HttpRequest::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", "application/json");
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = router.call(request.body(body).unwrap()).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&bytes).unwrap())
-    }
-
-    async fn get(&self, who: &str, path: &str) -> (StatusCode, Value) {
-        self.ask(who, "GET", path, None).await
-    }
-}
 
 #[tokio::test]
 async fn who_may_not_see_a_request_learns_nothing_of_it() {
