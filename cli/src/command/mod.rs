@@ -7,14 +7,14 @@ use crate::error::Result;
 pub mod approve;
 pub mod completions;
 pub mod connect;
+pub mod deny;
 pub mod doctor;
 pub mod login;
 pub mod logout;
 pub mod ls;
-pub mod status;
-pub mod deny;
 pub mod requests;
 pub mod sessions;
+pub mod status;
 pub mod whoami;
 
 /// Runs a command; gives its exit code.

@@ -35,7 +35,10 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, peer: Peer) -> Json<V
                     source: peer.address.ip(),
                     now: SystemTime::now(),
                 };
-                !matches!(rules.policies().judge_connect(who, connection, &around), Verdict::Block { .. })
+                !matches!(
+                    rules.policies().judge_connect(who, connection, &around),
+                    Verdict::Block { .. }
+                )
             })
         })
         .map(|connection| ConnectionListed {
@@ -62,11 +65,23 @@ mod tests {
         let world = World::open().await;
         let (status, listed) = world.get("bo", "/v1/connections").await;
         assert_eq!(status, StatusCode::OK);
-        let names: Vec<_> = listed.as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
-        assert_eq!(names, [json!("db-prod"), json!("db-why")], "db-why wants a reason, which ls does not know");
+        let names: Vec<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].clone())
+            .collect();
+        assert_eq!(
+            names,
+            [json!("db-prod"), json!("db-why")],
+            "db-why wants a reason, which ls does not know"
+        );
         assert_eq!(listed[0]["protocol"], "postgres");
         assert_eq!(listed[0]["tags"], json!(["env:prod"]));
-        assert!(listed[0]["asks"].as_array().unwrap().contains(&json!("read: allow")), "{listed}");
+        assert!(
+            listed[0]["asks"].as_array().unwrap().contains(&json!("read: allow")),
+            "{listed}"
+        );
         assert_eq!(world.get("ana", "/v1/connections").await.1, json!([]));
     }
 }

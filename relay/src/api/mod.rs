@@ -31,8 +31,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::authn::{Authn, Identity};
-use crate::session::Door;
 use crate::connection::Peer;
+use crate::session::Door;
 use crate::store::Store;
 
 mod connections;
@@ -90,7 +90,9 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         login::ROUTES,
         requests::ROUTES,
         sessions::ROUTES,
-    ].into_iter().flatten()
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Makes the router. Requests that reach it carry a [`Peer`].

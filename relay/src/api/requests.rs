@@ -136,7 +136,9 @@ async fn decide(
         return Err(Refusal::new(Code::Usage, "the reason is longer than 4 KiB").into());
     }
     let decider = Decider::of(caller.identity());
-    Ok(Json(api.door.desk.decide(&id, decider, decision.approve, reason).await?))
+    Ok(Json(
+        api.door.desk.decide(&id, decider, decision.approve, reason).await?,
+    ))
 }
 
 async fn cancel(State(api): State<Arc<Api>>, caller: Caller, Id(id): Id<RequestId>) -> Result<Json<Request>, ApiError> {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use hoop_shared::api::{SessionShown, SessionSummary, Verified};
+use hoop_shared::api::{EventShown, SessionShown, SessionSummary, Verified};
 use hoop_shared::id::SessionId;
 use hoop_shared::protocol::Protocol;
 use hoop_shared::refusal::{Code, Refusal};
@@ -82,12 +82,23 @@ async fn list(
     let open = |connection: &&Arc<Connection>| may(&api, &caller, &peer, connection, Action::Replay);
     let filter = SessionFilter {
         of: Person::of(caller.identity()),
-        connections: rules.config().connections.iter().filter(open).map(|connection| connection.name.clone()).collect(),
+        connections: rules
+            .config()
+            .connections
+            .iter()
+            .filter(open)
+            .map(|connection| connection.name.clone())
+            .collect(),
         before: asked.before,
         limit: bounded(asked.limit),
     };
     let sessions = api.store.sessions(&filter).await.map_err(failed)?;
-    Ok(Json(sessions.into_iter().map(|session| current(&api, session.summary)).collect()))
+    Ok(Json(
+        sessions
+            .into_iter()
+            .map(|session| current(&api, session.summary))
+            .collect(),
+    ))
 }
 
 async fn show(
@@ -111,12 +122,25 @@ async fn show(
     let mut summary = session.summary;
     counted(&mut summary, shown.counts);
     let mut events = shown.events;
-    if let (Some(problem), true) = (shown.problem, events.is_empty() && page.after.is_none()) {
+    if let (Some(problem), false) = (shown.problem, shown.cut) {
         tracing::error!(session = %id, problem, "recording not as it was written");
-        return Err(Refusal::new(Code::RelayFault, format!("the recording of {id} cannot be shown: {problem}")).into());
+        tell(problem, page.after, &mut events);
     }
-    events.shrink_to_fit();
     Ok(Json(SessionShown { summary, events }))
+}
+
+/// Says behind the last event what is wrong with the rest, once.
+fn tell(problem: String, after: Option<u64>, events: &mut Vec<EventShown>) {
+    let last = events.last();
+    if last.is_some() || after.is_none() {
+        events.push(EventShown {
+            seq: last.map_or(0, |last| last.seq + 1),
+            time: last.map(|last| last.time.clone()).unwrap_or_default(),
+            kind: "problem".to_owned(),
+            detail: Some(problem),
+            ..EventShown::default()
+        });
+    }
 }
 
 async fn verify(
@@ -148,7 +172,12 @@ async fn kill(
     peer: Peer,
     Id(id): Id<SessionId>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let session = api.store.session(&id).await.map_err(failed)?.ok_or_else(|| unknown(&id))?;
+    let session = api
+        .store
+        .session(&id)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| unknown(&id))?;
     if !is_own(&caller, &session) && !may_on(&api, &caller, &peer, &session, Action::Kill) {
         if may_on(&api, &caller, &peer, &session, Action::Replay) {
             return Err(Refusal::new(Code::Blocked, format!("you may see {id}, but not end it")).into());
@@ -165,7 +194,8 @@ async fn kill(
 /// A session that the caller may see.
 async fn visible(api: &Api, caller: &Caller, peer: &Peer, id: &SessionId) -> Result<StoredSession, ApiError> {
     let session = api.store.session(id).await.map_err(failed)?;
-    let session = session.filter(|session| is_own(caller, session) || may_on(api, caller, peer, session, Action::Replay));
+    let session =
+        session.filter(|session| is_own(caller, session) || may_on(api, caller, peer, session, Action::Replay));
     Ok(session.ok_or_else(|| unknown(id))?)
 }
 
@@ -188,7 +218,9 @@ fn may(api: &Api, caller: &Caller, peer: &Peer, connection: &Connection, action:
         now: SystemTime::now(),
     };
     let rules = api.door.rules.load();
-    rules.policies().permits_to(&**caller.identity(), connection, action, &Resource::Connection, &around)
+    rules
+        .policies()
+        .permits_to(&**caller.identity(), connection, action, &Resource::Connection, &around)
 }
 
 /// A running session's line, with what it has done so far.
@@ -215,10 +247,12 @@ async fn read<T: Send + 'static>(
     read: impl FnOnce(&Recordings, &SessionId) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let (recordings, id) = (Arc::clone(&api.door.recordings), id.clone());
-    tokio::task::spawn_blocking(move || read(&recordings, &id)).await.map_err(|fault| {
-        tracing::error!(%fault, "recording not read");
-        Refusal::new(Code::RelayFault, "the recording cannot be read")
-    })
+    tokio::task::spawn_blocking(move || read(&recordings, &id))
+        .await
+        .map_err(|fault| {
+            tracing::error!(%fault, "recording not read");
+            Refusal::new(Code::RelayFault, "the recording cannot be read")
+        })
 }
 
 /// A result's content, by its protocol.
@@ -229,7 +263,8 @@ fn decode(protocol: Protocol, content: &[u8], most: usize) -> Rows {
 }
 
 fn unknown(id: &SessionId) -> Refusal {
-    Refusal::new(Code::NotFound, format!("there is no session {id}")).hint("`hoopctl sessions ls` shows those that you may see")
+    Refusal::new(Code::NotFound, format!("there is no session {id}"))
+        .hint("`hoopctl sessions ls` shows those that you may see")
 }
 
 fn unreadable(id: &SessionId, error: &RecordingsError) -> Refusal {

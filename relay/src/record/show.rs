@@ -60,7 +60,9 @@ pub struct Shown {
     pub counts: Counts,
     /// The seal is there and valid.
     pub sealed: bool,
-    /// Why not everything is shown: the limit, or what is wrong with the recording behind the last event.
+    /// A limit was reached: there are more events than are shown.
+    pub cut: bool,
+    /// What is wrong with the recording: all that is shown is from before it.
     pub problem: Option<String>,
 }
 
@@ -94,18 +96,16 @@ pub(super) fn show(
     };
     collect.interrupted();
     let sealed = walked.ending == Ending::Sealed;
-    let limit = collect
-        .cut
-        .then(|| format!("only the first {} events are shown", limits.events));
     Ok(Some(Shown {
         header,
         events: collect.events,
         counts: walked.counts,
         sealed,
+        cut: collect.cut,
         problem: match walked.ending {
             Ending::Bad(problem) => Some(problem),
             Ending::Unsealed { .. } if place.sealed => Some("the recording was cut: its seal is missing".to_owned()),
-            Ending::Sealed | Ending::Unsealed { .. } => limit,
+            Ending::Sealed | Ending::Unsealed { .. } => None,
         },
     }))
 }
@@ -179,7 +179,11 @@ impl Collect {
 /// Bytes of an event's long texts.
 fn text_bytes(event: &EventShown) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let parameters = event.parameters.iter().flatten().map(|parameter| text(&parameter.value));
+    let parameters = event
+        .parameters
+        .iter()
+        .flatten()
+        .map(|parameter| text(&parameter.value));
     text(&event.statement) + text(&event.error) + text(&event.detail) + parameters.sum::<usize>()
 }
 
