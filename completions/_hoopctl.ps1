@@ -37,6 +37,10 @@ Register-ArgumentCompleter -Native -CommandName 'hoopctl' -ScriptBlock {
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the relay, how it is reached, and how long your login lasts')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check everything that a login and a connect need; each problem comes with its fix')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a session on a connection, for a client or for the programs that you start')
+            [CompletionResult]::new('requests', 'requests', [CompletionResultType]::ParameterValue, 'Show the requests for approval that you made or may decide about')
+            [CompletionResult]::new('approve', 'approve', [CompletionResultType]::ParameterValue, 'Approve a request, or work through the queue of those that wait for you')
+            [CompletionResult]::new('deny', 'deny', [CompletionResultType]::ParameterValue, 'Deny a request')
+            [CompletionResult]::new('sessions', 'sessions', [CompletionResultType]::ParameterValue, 'Show recorded sessions: yours, and those that a `replay` permit opens')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -120,6 +124,207 @@ Register-ArgumentCompleter -Native -CommandName 'hoopctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'hoopctl;requests' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List requests, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one request in full: who, why, the whole statement, what it would do, who decided')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until a request is decided')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Withdraw a request of yours')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'hoopctl;requests;ls' {
+            [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'Only requests with this status; given several times, any of them')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'At most so many')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only requests made before this one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;requests;show' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;requests;wait' {
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'How long at most [default: until it expires]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;requests;cancel' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;requests;help' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List requests, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one request in full: who, why, the whole statement, what it would do, who decided')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until a request is decided')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Withdraw a request of yours')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'hoopctl;requests;help;ls' {
+            break
+        }
+        'hoopctl;requests;help;show' {
+            break
+        }
+        'hoopctl;requests;help;wait' {
+            break
+        }
+        'hoopctl;requests;help;cancel' {
+            break
+        }
+        'hoopctl;requests;help;help' {
+            break
+        }
+        'hoopctl;approve' {
+            [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why; it is kept with the decision')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;deny' {
+            [CompletionResult]::new('--reason', '--reason', [CompletionResultType]::ParameterName, 'Why: who asked is told')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List sessions, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a session and its events')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Show a session as it was: statements, masked results, what was blocked or held and who decided')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check that nothing in a session''s recording is missing or altered')
+            [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'End a running session: yours, or one that a `kill` permit names')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'hoopctl;sessions;ls' {
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'At most so many')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only sessions that began before this one')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions;show' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions;replay' {
+            [CompletionResult]::new('--speed', '--speed', [CompletionResultType]::ParameterName, 'How many times as fast as it was')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--skip-idle', '--skip-idle', [CompletionResultType]::ParameterName, 'Shorten pauses to a second')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions;verify' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions;kill' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
+            [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'hoopctl;sessions;help' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List sessions, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a session and its events')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Show a session as it was: statements, masked results, what was blocked or held and who decided')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check that nothing in a session''s recording is missing or altered')
+            [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'End a running session: yours, or one that a `kill` permit names')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'hoopctl;sessions;help;ls' {
+            break
+        }
+        'hoopctl;sessions;help;show' {
+            break
+        }
+        'hoopctl;sessions;help;replay' {
+            break
+        }
+        'hoopctl;sessions;help;verify' {
+            break
+        }
+        'hoopctl;sessions;help;kill' {
+            break
+        }
+        'hoopctl;sessions;help;help' {
+            break
+        }
         'hoopctl;completions' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
@@ -138,6 +343,10 @@ Register-ArgumentCompleter -Native -CommandName 'hoopctl' -ScriptBlock {
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the relay, how it is reached, and how long your login lasts')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check everything that a login and a connect need; each problem comes with its fix')
             [CompletionResult]::new('connect', 'connect', [CompletionResultType]::ParameterValue, 'Open a session on a connection, for a client or for the programs that you start')
+            [CompletionResult]::new('requests', 'requests', [CompletionResultType]::ParameterValue, 'Show the requests for approval that you made or may decide about')
+            [CompletionResult]::new('approve', 'approve', [CompletionResultType]::ParameterValue, 'Approve a request, or work through the queue of those that wait for you')
+            [CompletionResult]::new('deny', 'deny', [CompletionResultType]::ParameterValue, 'Deny a request')
+            [CompletionResult]::new('sessions', 'sessions', [CompletionResultType]::ParameterValue, 'Show recorded sessions: yours, and those that a `replay` permit opens')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -161,6 +370,54 @@ Register-ArgumentCompleter -Native -CommandName 'hoopctl' -ScriptBlock {
             break
         }
         'hoopctl;help;connect' {
+            break
+        }
+        'hoopctl;help;requests' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List requests, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one request in full: who, why, the whole statement, what it would do, who decided')
+            [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until a request is decided')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Withdraw a request of yours')
+            break
+        }
+        'hoopctl;help;requests;ls' {
+            break
+        }
+        'hoopctl;help;requests;show' {
+            break
+        }
+        'hoopctl;help;requests;wait' {
+            break
+        }
+        'hoopctl;help;requests;cancel' {
+            break
+        }
+        'hoopctl;help;approve' {
+            break
+        }
+        'hoopctl;help;deny' {
+            break
+        }
+        'hoopctl;help;sessions' {
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List sessions, the newest first')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a session and its events')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Show a session as it was: statements, masked results, what was blocked or held and who decided')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check that nothing in a session''s recording is missing or altered')
+            [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'End a running session: yours, or one that a `kill` permit names')
+            break
+        }
+        'hoopctl;help;sessions;ls' {
+            break
+        }
+        'hoopctl;help;sessions;show' {
+            break
+        }
+        'hoopctl;help;sessions;replay' {
+            break
+        }
+        'hoopctl;help;sessions;verify' {
+            break
+        }
+        'hoopctl;help;sessions;kill' {
             break
         }
         'hoopctl;help;completions' {
