@@ -287,6 +287,7 @@ impl Relay {
                 authn: Arc::clone(&self.authn),
                 door: self.door.clone(),
                 store: self.store.clone(),
+                targets: Arc::default(),
                 control: tokio::runtime::Handle::current(),
                 endings: self.endings.clone(),
             }),

@@ -20,9 +20,11 @@ use crate::approval::Person;
 use crate::authn::{Authn, Identity};
 use crate::config::Target;
 use crate::connection::{ClientStream, Service};
+use crate::engine::postgres;
 use crate::session::{Door, Lease, Session, StreamSlot, Wish, supervise};
 use crate::store::sessions::{NewSession, SessionCounts};
 use crate::store::{Store, StoreError};
+use crate::target::postgres::Targets;
 
 /// How long an engine may take to say goodbye on a stream whose session has ended.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -35,6 +37,8 @@ pub(super) struct Tunnels {
     pub authn: Arc<Authn>,
     pub door: Door,
     pub store: Store,
+    /// What is known of the connections' targets.
+    pub targets: Arc<Targets>,
     /// The control runtime.
     pub control: Handle,
     /// The tasks that see sessions to their end.
@@ -164,7 +168,7 @@ impl Service for Tunnels {
         let session = Arc::clone(place.session());
         let served = async {
             match session.grant().connection().protocol {
-                Protocol::Postgres => drop(stream),
+                Protocol::Postgres => postgres::serve(stream, Arc::clone(&session), &self.targets).await,
             }
         };
         let overdue = async {

@@ -12,7 +12,9 @@ use hoop_shared::refusal::{Code, Refusal};
 use super::codec::backend::{CancelKey, Column, Status};
 use super::codec::write::{Report, Severity};
 use super::drive::{Attend, InBand, Say};
-use super::session::{Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, Unit, Unmaskable, Unready, Verdict};
+use super::session::{
+    Change, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, Unit, Unmaskable, Unready, Verdict,
+};
 use crate::config::PostgresTarget;
 use crate::inspect::sql::{CopyFormat, CopyOut, Kind, Lineage, Reading, Statement};
 use crate::target::Rows;
@@ -220,7 +222,7 @@ impl Judge for Lenient {
         self.scope_known
     }
 
-    fn done(&mut self, kind: &Kind, _: bool) {
+    fn done(&mut self, kind: &Kind, _: Change) {
         if matches!(kind, Kind::Discard { .. }) {
             self.scope_known = false;
         }

@@ -12,8 +12,13 @@ pub mod copy_out;
 pub mod drive;
 pub mod replay;
 pub mod rows;
+mod serve;
 pub mod session;
 pub mod startup;
+mod warden;
+
+pub use drive::Served;
+pub use serve::serve;
 
 #[cfg(test)]
 pub(crate) mod lenient;

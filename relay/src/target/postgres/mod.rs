@@ -6,12 +6,14 @@
 mod authenticate;
 mod dial;
 mod error;
+mod names;
 mod queries;
 mod stream;
 mod tls;
 
 pub use dial::{Dialled, cancel, dial};
 pub use error::DialError;
+pub use names::{NamesError, TargetNames, Targets};
 pub use queries::OwnConnection;
 pub use stream::TargetIo;
 

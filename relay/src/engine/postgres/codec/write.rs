@@ -2,8 +2,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::backend::{CancelKey, Status};
+use super::backend::{CancelKey, Column, Status};
 use super::frame::{client, server};
+use super::frontend::Format;
 
 /// Appends one message: its tag, its length, and the body that `body` writes.
 pub fn message(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
@@ -273,6 +274,22 @@ pub fn copy_fail(out: &mut BytesMut, reason: &str) {
 /// Appends a password, or a step of SASL: the body is as it is.
 pub fn password(out: &mut BytesMut, body: &[u8]) {
     message(out, client::PASSWORD, |out| out.put_slice(body));
+}
+
+/// Appends a `RowDescription`. A type's size is not kept: it says 0.
+pub fn row_description(out: &mut BytesMut, columns: &[Column]) {
+    message(out, server::ROW_DESCRIPTION, |out| {
+        out.put_u16(u16::try_from(columns.len()).unwrap_or(u16::MAX));
+        for column in columns {
+            string(out, &column.name);
+            out.put_u32(column.relation);
+            out.put_i16(column.attnum);
+            out.put_u32(column.type_oid);
+            out.put_i16(0);
+            out.put_i32(column.modifier);
+            out.put_i16(i16::from(column.format == Format::Binary));
+        }
+    });
 }
 
 /// Appends a `NotificationResponse`.

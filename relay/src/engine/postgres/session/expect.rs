@@ -57,6 +57,8 @@ pub enum Expect {
     Query(Run),
     /// The error that a marker raises; the client sees these bytes in its place.
     Refusal(Bytes),
+    /// `ParseComplete` of a refused text, which the client does not see; or the server's own error about it.
+    Trial,
     /// Something about a question of the relay's own.
     Own,
 }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Refusal;
 
+use super::steps::Change;
 use crate::engine::postgres::codec::backend::{Column, Status};
 use crate::engine::postgres::codec::frontend::Format;
 use crate::inspect::sql::{CopyOut, Kind, Lineage, Reading};
@@ -91,6 +92,8 @@ pub enum Verdict<R> {
     Pass(Released),
     /// It does not.
     Refuse(Refusal),
+    /// It does not, and may be wrong by itself: the server is asked to parse it, and if it refuses, its words are the client's.
+    Doubt(Refusal),
     /// It waits for people.
     Hold(R),
 }
@@ -240,7 +243,7 @@ pub trait Judge {
     fn scope(&mut self, rows: &Rows) -> bool;
 
     /// A statement is done.
-    fn done(&mut self, kind: &Kind, changes_names: bool);
+    fn done(&mut self, kind: &Kind, change: Change);
 
     /// The server is ready for the next message.
     fn ready(&mut self, status: Status);

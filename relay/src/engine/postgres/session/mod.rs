@@ -36,6 +36,7 @@ pub use judge::{
     Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, SCOPE, Unit, Unmaskable, Unready, Value, Verdict,
 };
 pub use output::Output;
+pub use steps::Change;
 
 use super::codec::DecodeError;
 use super::codec::backend::Status;

@@ -10,7 +10,7 @@ use super::expect::{Expect, Run};
 use super::judge::{Judge, Outcome, Unmaskable};
 use super::names::{Portal, Prepared, RowsPlan};
 use super::scrub::scrub;
-use super::steps::Step;
+use super::steps::{Change, Step};
 use super::unit::formatted;
 use super::{Conversation, Intake, Over};
 use crate::engine::postgres::codec::backend::{self, Column, Notification, Report, Status};
@@ -373,7 +373,7 @@ impl<J: Judge> Conversation<J> {
                             name: name.clone(),
                             moves: false,
                         },
-                        changes_names: false,
+                        change: Change::Nothing,
                         lineage: lineage.clone(),
                         has_result: true,
                         reach: step.reach,
@@ -403,7 +403,7 @@ impl<J: Judge> Conversation<J> {
             Kind::Commit | Kind::Rollback => self.names.transaction_ended(),
             _ => {}
         }
-        self.judge.done(&step.kind, step.changes_names);
+        self.judge.done(&step.kind, step.change);
     }
 
     fn server_ready(&mut self, frame: Frame) -> Result<(), DecodeError> {

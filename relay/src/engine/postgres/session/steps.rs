@@ -8,18 +8,49 @@ use hoop_shared::refusal::{Code, Refusal};
 use super::judge::{Judge, Unready};
 use super::names::{Names, Prepared};
 use crate::inspect::sql::{Kind, Lineage, Reading, Statement};
-use crate::policy::Effect;
+use crate::policy::{Action, Effect, SqlAction};
 
 /// How deep EXECUTE may lead to EXECUTE.
 const DEPTH: usize = 4;
+
+/// What a statement may change of what names mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Which schemas are searched, or what is temporary: functions of users can.
+    Scope,
+    /// The catalog.
+    Catalog,
+}
+
+impl Change {
+    fn of(statement: &Statement) -> Self {
+        let of_action = |effect: &Effect| match effect.action {
+            Action::Sql(action) if action.group() == "sql:ddl" => Self::Catalog,
+            Action::Sql(SqlAction::Unknown | SqlAction::Extension | SqlAction::System | SqlAction::Role) => {
+                Self::Catalog
+            }
+            _ => Self::Nothing,
+        };
+        let of_effects = statement.effects.iter().map(of_action).max().unwrap_or_default();
+        let of_names = if statement.changes_names() {
+            Self::Scope
+        } else {
+            Self::Nothing
+        };
+        of_effects.max(of_names)
+    }
+}
 
 /// One statement.
 #[derive(Debug)]
 pub struct Step {
     /// What it does to the session's state.
     pub kind: Kind,
-    /// It may change what names mean.
-    pub changes_names: bool,
+    /// What it may change of what names mean.
+    pub change: Change,
     /// Its result's columns.
     pub lineage: Lineage,
     /// It may have a result.
@@ -54,7 +85,7 @@ impl Step {
 
     /// What follows can only be judged when it is done.
     pub fn is_barrier(&self) -> bool {
-        self.changes_names || self.changes_statements() || matches!(self.kind, Kind::SearchPath)
+        self.change != Change::Nothing || self.changes_statements() || matches!(self.kind, Kind::SearchPath)
     }
 
     /// It may ask the client for data.
@@ -175,7 +206,7 @@ impl<J: Judge> Resolver<'_, J> {
     ) -> Result<Step, Unresolved> {
         let mut lineage = statement.lineage.clone();
         let mut reach = reach;
-        let mut changes_names = statement.changes_names() || outer.changes_names();
+        let mut change = Change::of(statement).max(Change::of(outer));
         match &statement.kind {
             Kind::Prepare { name, .. } => {
                 self.check(name)?;
@@ -207,7 +238,7 @@ impl<J: Judge> Resolver<'_, J> {
                     let at = prepared.inner.unwrap_or(0);
                     let step = self.statement(&prepared.text, at, inner, inner, inner.touches_masked, depth + 1)?;
                     self.out.effects.extend(inner.effects.iter().cloned());
-                    changes_names |= step.changes_names;
+                    change = change.max(step.change);
                     reach |= step.reach;
                     // EXPLAIN EXECUTE has a result of its own; EXECUTE has the statement's.
                     lineage = lineage.or(step.has_result.then_some(step.lineage));
@@ -238,7 +269,7 @@ impl<J: Judge> Resolver<'_, J> {
         }
         Ok(Step {
             kind: statement.kind.clone(),
-            changes_names,
+            change,
             has_result: lineage.is_some(),
             lineage: lineage.unwrap_or(Lineage::Unknown),
             reach,

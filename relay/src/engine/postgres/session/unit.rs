@@ -210,9 +210,14 @@ impl<J: Judge> Conversation<J> {
     }
 
     fn judged(&mut self, frame: Frame, unit: Unit, launch: Launch) -> Flow {
+        let text = unit.text.clone();
         match self.judge.judge(unit) {
+            Verdict::Doubt(refusal) if launch.is_query() => {
+                let report = self.judge.report(&refusal);
+                self.refuse_in_doubt(&text, &report);
+            }
             Verdict::Pass(released) => self.launch(launch, released),
-            Verdict::Refuse(refusal) => {
+            Verdict::Refuse(refusal) | Verdict::Doubt(refusal) => {
                 self.kept_back = None;
                 self.refuse(&frame, &refusal);
             }

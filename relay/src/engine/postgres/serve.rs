@@ -1,0 +1,120 @@
+//! Serving one client connection of a session, from its startup to its end.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use hoop_shared::refusal::{Code, Refusal};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::admit::{dismiss, opening, settings, welcome};
+use super::codec::backend::CancelKey;
+use super::drive::{Outside, Served, drive};
+use super::session::{Bounds, Conversation};
+use super::startup::{Identity, Opening};
+use super::warden::Warden;
+use crate::inspect::sql::settings::PINS;
+use crate::session::Session;
+use crate::target::postgres::{Targets, dial};
+
+/// The most messages of a client connection that wait for their answers.
+const OUTSTANDING: usize = 65_536;
+
+/// Serves a client. It runs on a data reactor, inside of a `LocalSet`.
+///
+/// Not cancel safe: a dropped call drops both connections.
+pub async fn serve<S>(mut client: S, session: Arc<Session>, targets: &Targets) -> Served
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let connection = session.grant().connection();
+    let names = targets.of(connection);
+    let target = names.target();
+    let identity = Identity {
+        user: &target.user,
+        database: &target.database,
+    };
+    let mut input = BytesMut::new();
+    let asked = match opening(&mut client, &mut input, identity).await {
+        Some(Opening::Start(asked)) => asked,
+        Some(Opening::Cancel(key)) => {
+            let signed = |bits: u32| i32::from_be_bytes(bits.to_be_bytes());
+            // As at the server, a client that asks to cancel learns nothing.
+            session.cancel_keys().cancel(signed(key.process), signed(key.secret));
+            let _ = client.shutdown().await;
+            return Served::Client;
+        }
+        None => return Served::Client,
+    };
+    session.touch();
+    let path = match names.search_path().await {
+        Ok(path) => path,
+        Err(error) => {
+            tracing::warn!(session = %session.id(), error = &error as &dyn std::error::Error, "the target cannot be reached");
+            dismiss(&mut client, &error.refusal(&connection.name)).await;
+            return Served::Target;
+        }
+    };
+    let dialled = match dial(target, &settings(&asked, PINS, &path)).await {
+        Ok(dialled) => dialled,
+        Err(error) => {
+            tracing::warn!(session = %session.id(), error = &error as &dyn std::error::Error, "the target cannot be reached");
+            dismiss(&mut client, &error.refusal(&connection.name)).await;
+            return Served::Target;
+        }
+    };
+    let prepared = session.cancel_keys().issue().and_then(|key| Ok((key, random()?)));
+    let Ok((key, nonce)) = prepared else {
+        dismiss(
+            &mut client,
+            &Refusal::new(Code::RelayFault, "the relay has no randomness"),
+        )
+        .await;
+        return Served::Ended;
+    };
+    let unsigned = |bits: i32| u32::from_be_bytes(bits.to_be_bytes());
+    let shown = CancelKey {
+        process: unsigned(key.pid()),
+        secret: unsigned(key.key()),
+    };
+    let warden = Warden::new(
+        session.clone(),
+        names.clone(),
+        session.stream_number(),
+        dialled.backend_key,
+    );
+    let welcome = welcome(&dialled.parameters, shown, dialled.status);
+    if client.write_all(&welcome).await.is_err() || client.flush().await.is_err() {
+        return Served::Client;
+    }
+    let limits = session.limits();
+    let bounds = Bounds {
+        statement: limits.statement_bytes,
+        names: limits.prepared_statements,
+        masked_row: limits.masked_row_bytes,
+        outstanding: OUTSTANDING,
+    };
+    let core = Conversation::new(warden, bounds, dialled.status, nonce);
+    let key = &key;
+    let outside = Outside {
+        ended: session.ended(),
+        cancelled: || key.requested(),
+    };
+    let served = drive(
+        core,
+        client,
+        dialled.io,
+        input,
+        dialled.input,
+        limits.held_bytes,
+        outside,
+    )
+    .await;
+    tracing::debug!(session = %session.id(), ?served, "a client connection ended");
+    served
+}
+
+fn random() -> Result<u64, getrandom::Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,322 @@
+//! The account of a client connection in its session's recording. What stands before a release is written by the same wake-up that
+//! releases ([`Account::settle`]); the first failure is for ever.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use hoop_shared::api::{EffectShown, Parameter};
+use hoop_shared::id::RequestId;
+use hoop_shared::refusal::Refusal;
+
+use crate::engine::postgres::codec::write;
+use crate::engine::postgres::replay::value_text;
+use crate::engine::postgres::session::{Outcome, Unit, Value};
+use crate::inspect::catalog::Catalog;
+use crate::mask::Masks;
+use crate::record::{Answer, Event, Kind, Output, RecordError};
+use crate::session::Session;
+
+/// The most results that are open at a time: portals that were not read to their end.
+const OPEN: usize = 64;
+
+/// Writes events of one client connection.
+#[derive(Clone, Debug)]
+pub(super) struct Pen {
+    session: Arc<Session>,
+    stream: u32,
+    masks: Option<Arc<Masks>>,
+}
+
+/// Keeps the account.
+#[derive(Debug)]
+pub(super) struct Account {
+    pen: Pen,
+    open: HashMap<u64, Open>,
+    failed: bool,
+}
+
+/// A result that has begun.
+#[derive(Debug)]
+struct Open {
+    output: Output,
+    rows: u64,
+    masked: u64,
+    /// Bytes that the client copied in.
+    copied_in: u64,
+    long_rows: u64,
+}
+
+impl Pen {
+    fn event(&self, kind: Kind) -> Event {
+        let mut event = Event::new(kind);
+        event.stream = Some(self.stream);
+        event
+    }
+
+    /// The masks at the connection's begin serve where a reload has taken the connection away.
+    fn masks(&self) -> Option<Arc<Masks>> {
+        self.session.masks().or_else(|| self.masks.clone())
+    }
+
+    /// The event of a unit and what was decided about it.
+    pub(super) fn statement(
+        &self,
+        unit: &Unit,
+        answer: Answer,
+        rules: &[String],
+        request: Option<&RequestId>,
+    ) -> Event {
+        let mut event = self.event(Kind::Statement);
+        if let Some(masks) = self.masks() {
+            let scrubber = masks.scrubber();
+            event.statement = Some(scrubber.statement(&unit.text));
+            if !unit.values.is_empty() {
+                let shown: Vec<_> = unit
+                    .values
+                    .iter()
+                    .map(|value| (value.type_oid, shown_value(value)))
+                    .collect();
+                let named = shown
+                    .iter()
+                    .map(|(oid, value)| (*oid, builtin_type(*oid), value.as_deref()));
+                event.parameters = Some(scrubber.parameters(named));
+            }
+        }
+        let connection = &self.session.grant().connection().name;
+        for effect in &unit.effects {
+            let shown = EffectShown {
+                action: effect.action.to_string(),
+                resource: effect.resource.id(connection),
+            };
+            if !event.effects.contains(&shown) {
+                event.effects.push(shown);
+            }
+        }
+        event.decision = Some(answer);
+        event.rules = rules.to_vec();
+        event.request = request.cloned();
+        event
+    }
+
+    /// What became of a held unit.
+    pub(super) fn decision(&self, answer: Answer, request: &RequestId, detail: String) -> Event {
+        let mut event = self.event(Kind::Decision);
+        event.decision = Some(answer);
+        event.request = Some(request.clone());
+        event.detail = Some(detail);
+        event
+    }
+
+    /// Writes an event at once.
+    pub(super) fn append(&self, event: &Event) -> Result<u64, RecordError> {
+        self.session.recorder().append(event)
+    }
+}
+
+impl Account {
+    pub(super) fn new(session: Arc<Session>, stream: u32) -> Self {
+        let masks = session.masks();
+        let mut account = Self {
+            pen: Pen { session, stream, masks },
+            open: HashMap::new(),
+            failed: false,
+        };
+        account.queue(&account.pen.event(Kind::Opened));
+        account
+    }
+
+    pub(super) fn pen(&self) -> Pen {
+        self.pen.clone()
+    }
+
+    fn queue(&mut self, event: &Event) {
+        self.failed |= self.pen.session.recorder().queue(event).is_err();
+    }
+
+    /// Records a unit and what was decided about it; gives its number. It stands when [`Account::settle`] returns.
+    pub(super) fn statement(
+        &mut self,
+        unit: &Unit,
+        answer: Answer,
+        rules: &[String],
+        request: Option<&RequestId>,
+    ) -> Result<u64, RecordError> {
+        let event = self.pen.statement(unit, answer, rules, request);
+        self.pen
+            .session
+            .recorder()
+            .queue(&event)
+            .inspect_err(|_| self.failed = true)
+    }
+
+    /// Records a refusal that is not policy's.
+    pub(super) fn refused(&mut self, unit: Option<&Unit>, refusal: &Refusal) -> Result<(), RecordError> {
+        let mut event = match unit {
+            Some(unit) => self.pen.statement(unit, Answer::Block, &[], None),
+            None => self.pen.event(Kind::Refused),
+        };
+        event.error = self.pen.masks().map(|masks| masks.scrubber().text(&refusal.message));
+        self.pen
+            .session
+            .recorder()
+            .queue(&event)
+            .map(|_| ())
+            .inspect_err(|_| self.failed = true)
+    }
+
+    /// Records that the client asked to cancel.
+    pub(super) fn cancelled(&mut self) {
+        self.queue(&self.pen.event(Kind::Cancel));
+    }
+
+    /// Writes what waits.
+    pub(super) fn settle(&mut self) -> Result<(), RecordError> {
+        self.pen.session.recorder().flush()?;
+        match self.pen.session.recorder().failed() {
+            Some(error) if self.failed => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn outcome(&mut self, operation: u64, outcome: Outcome<'_>) {
+        match outcome {
+            Outcome::Described(columns) => {
+                let mut message = BytesMut::new();
+                write::row_description(&mut message, columns);
+                self.extend(operation, &message, 0, 0);
+            }
+            Outcome::Rows { messages, rows, masked } => self.extend(operation, messages, rows, masked),
+            Outcome::CopyOut { messages, masked } => self.extend(operation, messages, 0, masked),
+            Outcome::LongRow => {
+                self.extend(operation, &[], 1, 0);
+                if let Some(open) = self.open.get_mut(&operation) {
+                    open.long_rows += 1;
+                }
+            }
+            Outcome::CopyIn(piece) => {
+                self.extend(operation, &[], 0, 0);
+                if let Some(open) = self.open.get_mut(&operation) {
+                    open.copied_in += piece.len() as u64;
+                }
+            }
+            Outcome::Complete { tag } => self.finish(operation, Some(tag), None),
+            Outcome::Suspended => {}
+            Outcome::Failed { code, message } => self.finish(operation, None, Some(format!("{code}: {message}"))),
+        }
+    }
+
+    fn extend(&mut self, operation: u64, bytes: &[u8], rows: u64, masked: u64) {
+        if !self.open.contains_key(&operation)
+            && self.open.len() >= OPEN
+            && let Some(oldest) = self.open.keys().min().copied()
+        {
+            self.finish(oldest, None, None);
+        }
+        let recorder = self.pen.session.recorder();
+        let stream = self.pen.stream;
+        let open = self.open.entry(operation).or_insert_with(|| Open {
+            output: recorder.output(Some(stream)),
+            rows: 0,
+            masked: 0,
+            copied_in: 0,
+            long_rows: 0,
+        });
+        open.rows += rows;
+        open.masked += masked;
+        if !bytes.is_empty() {
+            self.failed |= recorder.extend(&mut open.output, bytes).is_err();
+        }
+    }
+
+    fn finish(&mut self, operation: u64, tag: Option<&str>, error: Option<String>) {
+        let open = self.open.remove(&operation);
+        let copied_in = open.as_ref().map_or(0, |open| open.copied_in);
+        let mut event = self.pen.event(if copied_in > 0 { Kind::CopyIn } else { Kind::Result });
+        let masks = self.pen.masks();
+        // A tag holds no data: the command's word and a count.
+        event.command = tag.filter(|tag| !tag.is_empty()).map(str::to_owned);
+        event.error = error.and_then(|error| Some(masks?.scrubber().text(&error)));
+        if copied_in > 0 {
+            event.detail = Some(format!("{copied_in} bytes from the client"));
+        }
+        let recorder = self.pen.session.recorder();
+        let done = match open {
+            Some(open) => {
+                event.rows = Some(open.rows);
+                event.masked = Some(open.masked);
+                if open.long_rows > 0 {
+                    event.detail = Some(format!("{} rows are too long to be kept", open.long_rows));
+                }
+                recorder.finish(open.output, &event)
+            }
+            None => recorder.queue(&event),
+        };
+        self.failed |= done.is_err();
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        for operation in open {
+            self.finish(operation, None, None);
+        }
+        self.queue(&self.pen.event(Kind::Closed));
+        // A failure here was told before, or has nothing left to stop.
+        let _ = self.pen.session.recorder().flush();
+    }
+}
+
+/// A value as people read it.
+fn shown_value(value: &Value) -> Option<String> {
+    value
+        .bytes
+        .as_ref()
+        .map(|bytes| value_text(value.type_oid, value.format, bytes))
+}
+
+/// The values of a unit for those who decide about it, with the names of their types.
+pub(super) fn parameters(unit: &Unit, catalog: &Catalog) -> Vec<Parameter> {
+    let shown = |value: &Value| Parameter {
+        type_name: match catalog.type_of_oid(value.type_oid) {
+            Some(known) => known.name.to_string(),
+            None => builtin_type(value.type_oid).to_owned(),
+        },
+        value: shown_value(value),
+    };
+    unit.values.iter().map(shown).collect()
+}
+
+/// The names of the types that parameters mostly have (`pg_type.dat`).
+fn builtin_type(oid: u32) -> &'static str {
+    match oid {
+        0 | 705 => "unknown",
+        16 => "bool",
+        17 => "bytea",
+        20 => "int8",
+        21 => "int2",
+        23 => "int4",
+        25 => "text",
+        26 => "oid",
+        114 => "json",
+        700 => "float4",
+        701 => "float8",
+        1042 => "bpchar",
+        1043 => "varchar",
+        1082 => "date",
+        1083 => "time",
+        1114 => "timestamp",
+        1184 => "timestamptz",
+        1186 => "interval",
+        1700 => "numeric",
+        2950 => "uuid",
+        3802 => "jsonb",
+        1005 => "int2[]",
+        1007 => "int4[]",
+        1009 => "text[]",
+        1015 => "varchar[]",
+        1016 => "int8[]",
+        _ => "other",
+    }
+}

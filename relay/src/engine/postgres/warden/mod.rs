@@ -1,0 +1,324 @@
+//! The judge of real sessions: reads a unit under what names mean right now, asks policy, records the answer before anything
+//! passes, holds what people must decide, and makes the masks of results.
+//!
+//! ```text
+//! world (catalog, scope, masked columns) ▸ inspect::sql::read ▸ policy ▸ recording ▸ Permit ▸ Released
+//!                                                                 └▸ hold ▸ Desk ▸ Approved ▸ Permit
+//! ```
+
+mod account;
+mod hold;
+mod masks;
+mod words;
+mod world;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use hoop_shared::refusal::{Code, Refusal};
+
+use super::codec::backend::{CancelKey, Column, Status};
+use super::codec::write::Report;
+use super::drive::{Attend, InBand, Say};
+use super::session::{
+    Change, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, Unit, Unmaskable, Unready, Verdict,
+};
+use crate::inspect::sql::{CopyOut, Kind, Lineage, Problem, Reading};
+use crate::policy::{Action, Circumstances, Decision, Reason, Resource, Review, SqlAction, Verdict as Foreseen};
+use crate::record::Answer;
+use crate::session::{End, Session};
+use crate::target::Rows;
+use crate::target::postgres::{TargetNames, cancel};
+use account::Account;
+use world::{Learnt, World};
+
+/// Judges for one client connection of a session.
+#[derive(Debug)]
+pub(super) struct Warden {
+    session: Arc<Session>,
+    names: Arc<TargetNames>,
+    world: World,
+    account: Account,
+    target_key: Option<CancelKey>,
+}
+
+/// A unit that waits for people, and what it was read under.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    review: Review<Unit>,
+    details: hold::Details,
+}
+
+impl Warden {
+    /// Judges for a session's client connection of this number. `target_key` cancels at the target.
+    pub(super) fn new(
+        session: Arc<Session>,
+        names: Arc<TargetNames>,
+        stream: u32,
+        target_key: Option<CancelKey>,
+    ) -> Self {
+        Self {
+            world: World::new(session.clone(), names.clone()),
+            account: Account::new(session.clone(), stream),
+            session,
+            names,
+            target_key,
+        }
+    }
+
+    /// What cannot be recorded ends the session.
+    fn unrecorded(&self) -> Refusal {
+        self.session.end(End::NotRecorded);
+        End::NotRecorded.refusal()
+    }
+
+    /// A refusal that no policy can lift.
+    fn fixed(unit: &Unit) -> Option<Refusal> {
+        if let Some(refused) = &unit.reading.refused {
+            return Some(Refusal::new(Code::Blocked, format!("blocked: {}", refused.message())).hint(refused.hint()));
+        }
+        match unit.reading.problem {
+            Some(Problem::TooLong) => Some(Refusal::new(
+                Code::LimitExceeded,
+                "the statement is longer than the relay reads",
+            )),
+            Some(Problem::TooComplex) => Some(Refusal::new(
+                Code::LimitExceeded,
+                "the statement is nested too deeply, or has too many parts, for the relay to read",
+            )),
+            Some(Problem::Syntax(_)) | None => None,
+        }
+    }
+}
+
+/// Whether the server would refuse it by itself: it is not SQL, or names what nobody knows.
+fn is_doubtful(reading: &Reading) -> bool {
+    !reading.unresolved.is_empty() || matches!(reading.problem, Some(Problem::Syntax(_)))
+}
+
+impl Judge for Warden {
+    type Review = Waiting;
+
+    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready> {
+        self.world.read(text, types)
+    }
+
+    fn generation(&self) -> u64 {
+        self.world.generation()
+    }
+
+    fn foresee(&mut self, unit: Unit) -> Foresight {
+        if let Some(refusal) = Self::fixed(&unit) {
+            self.refused(Some(unit), &refusal);
+            return Foresight::Refuse(refusal);
+        }
+        // The server answers it best, and parsing runs nothing.
+        if is_doubtful(&unit.reading) {
+            return Foresight::Pass;
+        }
+        let grant = self.session.grant();
+        let around = Circumstances {
+            reason: grant.reason(),
+            source: grant.source(),
+            now: std::time::SystemTime::now(),
+        };
+        let policies = self.session.policies();
+        match policies.judge(
+            grant.identity(),
+            grant.connection(),
+            &unit.effects,
+            &unit.facts,
+            &around,
+        ) {
+            Foreseen::Allow { .. } => Foresight::Pass,
+            Foreseen::RequireApproval { .. } => Foresight::Hold,
+            Foreseen::Block {
+                reason,
+                rules,
+                message,
+                effect,
+            } => {
+                let refusal = words::blocked(grant, &unit, reason, &rules, message.as_deref(), effect);
+                match self.account.statement(&unit, Answer::Block, &rules, None) {
+                    Ok(_) => Foresight::Refuse(refusal),
+                    Err(_) => Foresight::Refuse(self.unrecorded()),
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, unit: Unit) -> Verdict<Waiting> {
+        if let Some(refusal) = Self::fixed(&unit) {
+            self.refused(Some(unit), &refusal);
+            return Verdict::Refuse(refusal);
+        }
+        let grant = self.session.grant();
+        match self.session.policies().decide(grant, unit) {
+            Decision::Allow(permit) => {
+                let recorded = self
+                    .account
+                    .statement(permit.operation(), Answer::Allow, permit.rules(), None);
+                let Ok(operation) = recorded else {
+                    return Verdict::Refuse(self.unrecorded());
+                };
+                match Released::spend(permit, grant.session(), operation) {
+                    Some(released) => Verdict::Pass(released),
+                    None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the permit is for another session")),
+                }
+            }
+            Decision::Block(blocked) => {
+                let unit = &blocked.operation;
+                let refusal = words::blocked(
+                    grant,
+                    unit,
+                    blocked.reason,
+                    &blocked.rules,
+                    blocked.message.as_deref(),
+                    blocked.effect,
+                );
+                if self
+                    .account
+                    .statement(unit, Answer::Block, &blocked.rules, None)
+                    .is_err()
+                {
+                    return Verdict::Refuse(self.unrecorded());
+                }
+                let effect = blocked.effect.and_then(|index| unit.effects.get(index));
+                let unknown = effect
+                    .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
+                if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
+                    return Verdict::Doubt(refusal);
+                }
+                Verdict::Refuse(refusal)
+            }
+            Decision::RequireApproval(review) => {
+                let details = self.world.details(review.operation());
+                Verdict::Hold(Waiting { review, details })
+            }
+        }
+    }
+
+    fn refused(&mut self, unit: Option<Unit>, refusal: &Refusal) {
+        if self.account.refused(unit.as_ref(), refusal).is_err() {
+            self.unrecorded();
+        }
+    }
+
+    fn report(&self, refusal: &Refusal) -> Report {
+        words::report(self.session.grant(), refusal)
+    }
+
+    fn masks(&self, reach: bool) -> bool {
+        self.world.masks(reach)
+    }
+
+    fn rows(
+        &mut self,
+        lineage: &Lineage,
+        columns: &[Column],
+        reach: bool,
+    ) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable> {
+        masks::rows(
+            &self.world,
+            lineage,
+            columns,
+            reach,
+            self.session.limits().masked_row_bytes,
+        )
+    }
+
+    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: bool) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable> {
+        masks::copy(
+            &self.world,
+            copy,
+            columns,
+            reach,
+            self.session.limits().masked_row_bytes,
+        )
+    }
+
+    fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        self.world.payload(payload)
+    }
+
+    fn scope(&mut self, rows: &Rows) -> bool {
+        self.world.scope_learnt(rows)
+    }
+
+    fn done(&mut self, kind: &Kind, change: Change) {
+        self.world.done(kind, change);
+    }
+
+    fn ready(&mut self, status: Status) {
+        self.world.ready(status);
+    }
+
+    fn outcome(&mut self, operation: u64, outcome: Outcome<'_>) {
+        self.account.outcome(operation, outcome);
+    }
+}
+
+impl Attend for Warden {
+    type Learnt = Learnt;
+
+    fn learn(&mut self, what: Unready, in_band: InBand) -> LocalBoxFuture<'static, Result<Learnt, Refusal>> {
+        world::learn(
+            self.names.clone(),
+            what,
+            in_band,
+            self.session.grant().connection().name.clone(),
+        )
+        .boxed_local()
+    }
+
+    fn learnt(&mut self, learnt: Learnt) {
+        self.world.learnt(learnt);
+    }
+
+    fn hold(
+        &mut self,
+        review: Waiting,
+        say: Say,
+        status: Status,
+    ) -> LocalBoxFuture<'static, Result<Released, Refusal>> {
+        let Waiting { review, details } = review;
+        let hold = hold::Hold {
+            session: self.session.clone(),
+            names: self.names.clone(),
+            account: self.account.pen(),
+            review,
+            details,
+            status,
+        };
+        hold.run(say).boxed_local()
+    }
+
+    fn cancel(&mut self) -> LocalBoxFuture<'static, ()> {
+        self.account.cancelled();
+        let (names, key) = (self.names.clone(), self.target_key);
+        async move {
+            let Some(key) = key else { return };
+            if let Err(error) = cancel(names.target(), key).await {
+                tracing::warn!(%error, "a statement cannot be cancelled");
+            }
+        }
+        .boxed_local()
+    }
+
+    fn touch(&self) {
+        self.session.touch();
+    }
+
+    fn settle(&mut self) -> Result<(), Refusal> {
+        self.account.settle().map_err(|_| self.unrecorded())
+    }
+}
+
+/// Whether a session may see the connection's values unmasked.
+fn sees_all(session: &Session) -> bool {
+    session
+        .policies()
+        .permits(session.grant(), Action::Unmask, &Resource::Connection)
+}

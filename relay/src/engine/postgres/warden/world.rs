@@ -1,0 +1,356 @@
+//! What names mean for this client connection right now: the catalog, the search path, the masked columns; and what texts mean
+//! under them, kept until one of these changes.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hoop_shared::refusal::{Code, Refusal};
+use tokio::task::JoinSet;
+
+use super::hold::Details;
+use super::sees_all;
+use crate::engine::postgres::codec::backend::Status;
+use crate::engine::postgres::drive::InBand;
+use crate::engine::postgres::session::{Change, Unit, Unready};
+use crate::inspect::catalog::Catalog;
+use crate::inspect::masked::{MaskedColumns, close};
+use crate::inspect::sql::{ColumnRef, Kind, Reading, Scope, World as Names, read};
+use crate::mask::{Detectors, Masks, NamedColumn};
+use crate::policy::{Action, Policies};
+use crate::session::Session;
+use crate::target::catalog::load;
+use crate::target::postgres::TargetNames;
+use crate::target::{Queries, QueryError, Rows};
+
+/// The most texts whose reading is kept.
+const KEPT: usize = 512;
+/// The longest of them, in bytes.
+const KEPT_TEXT: usize = 16 << 10;
+
+/// What names mean.
+#[derive(Debug)]
+pub(super) struct World {
+    session: Arc<Session>,
+    names: Arc<TargetNames>,
+    catalog: Arc<Catalog>,
+    /// The catalog holds what only this session's transaction sees.
+    in_band: bool,
+    /// The transaction changed the catalog since `catalog` was loaded.
+    uncommitted: bool,
+    /// It did at all.
+    changed: bool,
+    scope: Scope,
+    scope_stale: bool,
+    /// The search path was changed in this transaction: its end may change it back.
+    scope_touched: bool,
+    status: Status,
+    masked: Arc<MaskedColumns>,
+    detectors: Option<Arc<Detectors>>,
+    policies: Option<Arc<Policies>>,
+    masks: Option<Arc<Masks>>,
+    readings: HashMap<(Box<str>, Box<[u32]>), Rc<Reading>>,
+    generation: u64,
+    refreshing: JoinSet<()>,
+}
+
+/// What the driver learnt.
+#[derive(Debug)]
+pub(in crate::engine::postgres) enum Learnt {
+    /// There is a fresh snapshot.
+    Catalog,
+    /// A snapshot as this session sees it.
+    InBand(Box<Catalog>),
+}
+
+impl World {
+    pub(super) fn new(session: Arc<Session>, names: Arc<TargetNames>) -> Self {
+        Self {
+            catalog: Arc::default(),
+            in_band: false,
+            uncommitted: false,
+            changed: false,
+            scope: Scope::fresh(),
+            scope_stale: true,
+            scope_touched: false,
+            status: Status::Idle,
+            masked: Arc::default(),
+            detectors: None,
+            policies: None,
+            masks: None,
+            readings: HashMap::new(),
+            generation: 0,
+            refreshing: JoinSet::new(),
+            session,
+            names,
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready> {
+        match self.ready_to_read() {
+            Ok(()) => {}
+            // The server runs nothing now but the transaction's end, and what a message has behind it.
+            Err(unready) if self.status == Status::Failed && self.generation > 0 => {
+                let reading = self.reading(text, types);
+                return if reading.statements.len() <= 1 {
+                    Ok(reading)
+                } else {
+                    Err(unready)
+                };
+            }
+            Err(unready) => return Err(unready),
+        }
+        let reading = self.reading(text, types);
+        if !reading.unresolved.is_empty() && !self.in_band && self.names.doubt() {
+            return Err(Unready::Catalog);
+        }
+        Ok(reading)
+    }
+
+    fn ready_to_read(&mut self) -> Result<(), Unready> {
+        if self.uncommitted {
+            return Err(Unready::CatalogInBand);
+        }
+        if !self.in_band {
+            let Some(catalog) = self.names.fresh() else {
+                return Err(Unready::Catalog);
+            };
+            if self.names.is_aging() && self.refreshing.is_empty() {
+                let names = self.names.clone();
+                self.refreshing.spawn_local(async move {
+                    if let Err(error) = names.learn().await {
+                        tracing::warn!(%error, "the catalog cannot be loaded again");
+                    }
+                });
+            }
+            while self.refreshing.try_join_next().is_some() {}
+            if !Arc::ptr_eq(&catalog, &self.catalog) {
+                self.catalog = catalog;
+                self.masks = None;
+            }
+        }
+        if self.scope_stale {
+            return Err(Unready::Scope);
+        }
+        self.masked_now();
+        Ok(())
+    }
+
+    /// Closes the masks over the catalog again, where either changed, or what the principal may see unmasked.
+    fn masked_now(&mut self) {
+        let policies = self.session.policies();
+        let masks = self.session.masks();
+        let same = |old: &Option<Arc<Policies>>| old.as_ref().is_some_and(|old| Arc::ptr_eq(old, &policies));
+        let same_masks = match (&self.masks, &masks) {
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            // A reload took the connection away: the masks stay until the session's end, which is near.
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if same(&self.policies) && same_masks {
+            return;
+        }
+        if let Some(masks) = masks {
+            let grant = self.session.grant();
+            let columns = self.catalog.relations().flat_map(|relation| {
+                relation.columns.iter().map(|column| NamedColumn {
+                    column: ColumnRef {
+                        relation: relation.oid,
+                        attnum: column.attnum,
+                    },
+                    schema: &relation.schema,
+                    relation: &relation.name,
+                    name: &column.name,
+                })
+            });
+            let seed = masks.seed(columns, |resource| policies.permits(grant, Action::Unmask, resource));
+            self.masked = Arc::new(close(&self.catalog, seed));
+            self.detectors = Some(masks.detectors(sees_all(&self.session)).clone());
+            self.masks = Some(masks);
+        }
+        self.policies = Some(policies);
+        self.renew();
+    }
+
+    fn renew(&mut self) {
+        self.generation += 1;
+        self.readings.clear();
+    }
+
+    fn reading(&mut self, text: &str, types: &[u32]) -> Rc<Reading> {
+        let key = (Box::from(text), Box::from(types));
+        if let Some(reading) = self.readings.get(&key) {
+            return reading.clone();
+        }
+        let names = Names {
+            catalog: &self.catalog,
+            scope: &self.scope,
+            masked: &self.masked,
+            parameter_types: types,
+        };
+        let reading = Rc::new(read(text, &names));
+        if text.len() <= KEPT_TEXT {
+            if self.readings.len() >= KEPT {
+                self.readings.clear();
+            }
+            self.readings.insert(key, reading.clone());
+        }
+        reading
+    }
+
+    pub(super) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    pub(super) fn masked(&self) -> &Arc<MaskedColumns> {
+        &self.masked
+    }
+
+    pub(super) fn detectors(&self) -> Option<&Arc<Detectors>> {
+        self.detectors.as_ref()
+    }
+
+    /// Whether a result needs a look: before anything is known, every one does.
+    pub(super) fn masks(&self, reach: bool) -> bool {
+        let Some(detectors) = &self.detectors else { return true };
+        reach && !self.masked.is_empty() || !detectors.is_empty()
+    }
+
+    /// A notification comes from any session, with any value in it.
+    pub(super) fn payload(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        if payload.is_empty() || !self.masks(true) {
+            return None;
+        }
+        if !self.masked.is_empty() {
+            return Some(b"***".to_vec());
+        }
+        let scrubber = self.masks.as_ref()?.scrubber();
+        let text = String::from_utf8_lossy(payload);
+        Some(scrubber.text(&text).text().as_bytes().to_vec())
+    }
+
+    /// Takes the session's schemas in search order, and its temporary schema.
+    pub(super) fn scope_learnt(&mut self, rows: &Rows) -> bool {
+        let Some([Some(path), temporary]) = rows.first().map(Vec::as_slice) else {
+            return false;
+        };
+        let Ok(path) = serde_json::from_str::<Vec<String>>(path) else {
+            return false;
+        };
+        let scope = Scope {
+            search_path: path.into(),
+            has_temp: temporary.as_deref().is_some_and(|oid| oid != "0"),
+            transient: self.scope_touched,
+            timeouts: self.scope.timeouts.clone(),
+        };
+        if scope != self.scope {
+            self.scope = scope;
+            self.renew();
+        }
+        self.scope_stale = false;
+        true
+    }
+
+    pub(super) fn done(&mut self, kind: &Kind, change: Change) {
+        let ends_savepoint = matches!(kind, Kind::RollbackTo | Kind::Savepoint) && self.scope_touched;
+        if change != Change::Nothing || ends_savepoint || matches!(kind, Kind::SearchPath | Kind::Discard { .. }) {
+            self.scope_stale = true;
+            self.scope_touched = true;
+        }
+        if change == Change::Catalog || matches!(kind, Kind::RollbackTo) && self.changed {
+            // Committed or not is known when the server is ready.
+            self.uncommitted = true;
+            self.changed = true;
+        }
+    }
+
+    pub(super) fn ready(&mut self, status: Status) {
+        self.status = status;
+        if status != Status::Idle {
+            return;
+        }
+        self.scope_stale |= self.scope_touched;
+        self.scope_touched = false;
+        if self.changed {
+            self.names.changed();
+            self.changed = false;
+            self.uncommitted = false;
+            self.in_band = false;
+        }
+    }
+
+    pub(super) fn learnt(&mut self, learnt: Learnt) {
+        if let Learnt::InBand(catalog) = learnt {
+            self.catalog = Arc::from(catalog);
+            self.in_band = true;
+            self.uncommitted = false;
+            self.masks = None;
+        }
+    }
+
+    /// What a unit that waits was read under.
+    pub(super) fn details(&self, unit: &Unit) -> Details {
+        Details {
+            catalog: self.catalog.clone(),
+            base: self.names.newest().map_or(0, |catalog| catalog.generation),
+            in_band: self.in_band,
+            scope: self.scope.clone(),
+            masked: self.masked.clone(),
+            types: unit.values.iter().map(|value| value.type_oid).collect(),
+        }
+    }
+}
+
+/// Learns what is missing.
+pub(super) async fn learn(
+    names: Arc<TargetNames>,
+    what: Unready,
+    in_band: InBand,
+    connection: String,
+) -> Result<Learnt, Refusal> {
+    match what {
+        Unready::Catalog | Unready::Scope => match names.learn().await {
+            Ok(_) => Ok(Learnt::Catalog),
+            Err(error) => {
+                tracing::warn!(%connection, error = &error as &dyn std::error::Error, "the catalog cannot be loaded");
+                Err(error.refusal(&connection))
+            }
+        },
+        Unready::CatalogInBand => as_the_session_sees(in_band)
+            .await
+            .map(|catalog| Learnt::InBand(Box::new(catalog)))
+            .map_err(|error| {
+                tracing::warn!(%connection, %error, "the catalog cannot be loaded in band");
+                Refusal::new(
+                    Code::RelayFault,
+                    "the relay cannot learn what this transaction changed, so it cannot decide",
+                )
+                .hint("end the transaction, and go on in the next one")
+            }),
+    }
+}
+
+/// Loads the catalog over the session's own connection. Its search path stands aside meanwhile, so that no name in the queries can
+/// be another's; set for the transaction only, on both ways, it ends as it would have without this.
+async fn as_the_session_sees(mut in_band: InBand) -> Result<Catalog, QueryError> {
+    let path = in_band.rows("SELECT pg_catalog.current_setting('search_path')").await?;
+    let path = path.into_iter().flatten().next().flatten().unwrap_or_default();
+    in_band
+        .rows("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
+        .await?;
+    let loaded = load(&mut in_band).await;
+    let back = format!(
+        "SELECT pg_catalog.set_config('search_path', '{}', true)",
+        path.replace('\'', "''")
+    );
+    let restored = in_band.rows(&back).await;
+    match loaded {
+        Ok(catalog) => restored.map(|_| catalog),
+        Err(crate::target::catalog::LoadError::Query(error)) => Err(error),
+        Err(_) => Err(QueryError::TooLong),
+    }
+}
