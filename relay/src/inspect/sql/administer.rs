@@ -477,7 +477,7 @@ fn type_text(name: Option<&nodes::TypeName>) -> String {
         .names()
         .iter()
         .filter_map(nodes::String::sval)
-        .last()
+        .next_back()
         .unwrap_or_default();
     let word = match last {
         "int4" => "integer",

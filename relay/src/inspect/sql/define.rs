@@ -570,7 +570,7 @@ impl Reader<'_> {
     }
 }
 
-fn as_constraint<'n>(node: Node<'n>) -> Option<&'n nodes::Constraint> {
+fn as_constraint(node: Node<'_>) -> Option<&nodes::Constraint> {
     match node {
         Node::Constraint(constraint) => Some(constraint),
         _ => None,

@@ -218,7 +218,7 @@ impl Reader<'_> {
     /// A row constructor or argument may hold `t.*`.
     fn star_or<'n>(&mut self, node: Node<'n>, env: &Env<'_>, role: Role, work: &mut Vec<(Node<'n>, Role)>) -> Origin {
         if let Node::ColumnRef(column) = node
-            && matches!(column.fields().iter().last(), Some(Node::A_Star(_)))
+            && matches!(column.fields().iter().next_back(), Some(Node::A_Star(_)))
         {
             return self.star(column, env).everything();
         }
@@ -251,7 +251,7 @@ impl Reader<'_> {
             return Some((*found.origin).clone());
         }
         let Some(names) = names(reference) else {
-            if matches!(reference.fields().iter().last(), Some(Node::A_Star(_))) {
+            if matches!(reference.fields().iter().next_back(), Some(Node::A_Star(_))) {
                 return Some(self.star(reference, env).everything());
             }
             self.unknown();
@@ -679,6 +679,6 @@ impl Reader<'_> {
 }
 
 /// The names of a reference; `None` where it ends in `*`.
-pub(super) fn names<'n>(reference: &'n nodes::ColumnRef) -> Option<Vec<&'n str>> {
+pub(super) fn names(reference: &nodes::ColumnRef) -> Option<Vec<&str>> {
     reference.fields().iter().map(Node::as_str).collect()
 }

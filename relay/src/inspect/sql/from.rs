@@ -22,14 +22,20 @@ impl Reader<'_> {
     ) -> Frame {
         let mut frame = Frame::default();
         for item in items {
-            let next = self.from_item(item, &frame, outer, ctes);
+            let next = self.item_of_from(item, &frame, outer, ctes);
             frame.extend(next);
         }
         frame
     }
 
     /// One item; `left` is what stands before it, for LATERAL.
-    fn from_item(&mut self, item: Node<'_>, left: &Frame, outer: Option<&Env<'_>>, ctes: Option<&Ctes<'_>>) -> Frame {
+    fn item_of_from(
+        &mut self,
+        item: Node<'_>,
+        left: &Frame,
+        outer: Option<&Env<'_>>,
+        ctes: Option<&Ctes<'_>>,
+    ) -> Frame {
         if !self.spend() {
             self.unknown();
             return Frame::single(Source {
@@ -66,7 +72,7 @@ impl Reader<'_> {
                 Frame::single(self.xml_table(function, &env))
             }
             Node::RangeTableSample(sample) => {
-                let frame = self.from_item(sample.relation(), left, outer, ctes);
+                let frame = self.item_of_from(sample.relation(), left, outer, ctes);
                 let env = Env {
                     frame: left,
                     outer,
@@ -111,7 +117,7 @@ impl Reader<'_> {
             chain.push(join);
             first = join.larg();
         }
-        let mut frame = self.from_item(first, left, outer, ctes);
+        let mut frame = self.item_of_from(first, left, outer, ctes);
         if self.depth >= super::reader::MAX_DEPTH {
             self.unknown();
             return frame;
@@ -120,7 +126,7 @@ impl Reader<'_> {
         for join in chain.into_iter().rev() {
             let mut beside = left.clone();
             beside.extend(frame.clone());
-            let right = self.from_item(join.rarg(), &beside, outer, ctes);
+            let right = self.item_of_from(join.rarg(), &beside, outer, ctes);
             frame = self.join(join, frame, right, outer, ctes);
         }
         self.depth -= 1;
@@ -446,6 +452,8 @@ impl Reader<'_> {
         match builtin {
             [] if is_row_builtin(name) => Outputs::Unknown,
             [] => Outputs::Scalar(name.to_owned()),
+            // One of tsvectors gives three columns; taken for one, their number will not agree and no row passes.
+            _ if name == "unnest" => Outputs::Scalar(name.to_owned()),
             [first, rest @ ..] if rest.iter().all(|other| other == first) => match first.as_ref() {
                 // One OUT argument is a scalar of that name.
                 [one] => Outputs::Scalar(one.clone()),

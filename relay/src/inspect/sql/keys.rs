@@ -59,7 +59,12 @@ fn always(node: Node<'_>, target: &Source, wanted: bool, depth: usize) -> bool {
             if no_columns(expr.lexpr()) && no_columns(expr.rexpr()) {
                 return true;
             }
-            let operator = expr.name().iter().filter_map(Node::as_str).last().unwrap_or_default();
+            let operator = expr
+                .name()
+                .iter()
+                .filter_map(Node::as_str)
+                .next_back()
+                .unwrap_or_default();
             let same = same(expr.lexpr(), expr.rexpr())
                 || matches!(expr.rexpr(), Node::NodeList(list) if list.iter().any(|item| same(expr.lexpr(), item)));
             match expr.kind {

@@ -154,7 +154,7 @@ pub enum Kind {
     Savepoint,
     /// ROLLBACK TO.
     RollbackTo,
-    /// PREPARE name: what EXECUTE of it would do.
+    /// PREPARE name: what EXECUTE of it would do, to the session's state too.
     Prepare {
         /// The statement's name.
         name: String,

@@ -67,7 +67,7 @@ impl Reader<'_> {
             self.locking(locking, &frame, first_named);
         }
         if let Some(into) = select.into_clause() {
-            self.into_clause(into, &shape);
+            self.fills(into, &shape);
         }
         shape
     }
@@ -188,10 +188,12 @@ impl Reader<'_> {
         let mut open: Option<Origin> = None;
         for target in targets {
             let expanded = match target.val() {
-                Node::ColumnRef(reference) if matches!(reference.fields().iter().last(), Some(Node::A_Star(_))) => {
+                Node::ColumnRef(reference)
+                    if matches!(reference.fields().iter().next_back(), Some(Node::A_Star(_))) =>
+                {
                     Some(self.star(reference, env))
                 }
-                Node::A_Indirection(expr) if matches!(expr.indirection().iter().last(), Some(Node::A_Star(_))) => {
+                Node::A_Indirection(expr) if matches!(expr.indirection().iter().next_back(), Some(Node::A_Star(_))) => {
                     // `(composite).*`, `(f(x)).*`: how many columns is not known.
                     let origin = self.expression(target.val(), env, Role::Value);
                     let mut derived = Origin::default();
@@ -570,20 +572,20 @@ fn figure_name(node: Node<'_>) -> String {
     let mut fallback = None;
     loop {
         let name = match node {
-            Node::ColumnRef(reference) => reference.fields().iter().filter_map(Node::as_str).last(),
-            Node::A_Indirection(expr) => match expr.indirection().iter().filter_map(Node::as_str).last() {
+            Node::ColumnRef(reference) => reference.fields().iter().filter_map(Node::as_str).next_back(),
+            Node::A_Indirection(expr) => match expr.indirection().iter().filter_map(Node::as_str).next_back() {
                 Some(name) => Some(name),
                 None => {
                     node = expr.arg();
                     continue;
                 }
             },
-            Node::FuncCall(call) => call.funcname().iter().filter_map(Node::as_str).last(),
+            Node::FuncCall(call) => call.funcname().iter().filter_map(Node::as_str).next_back(),
             Node::TypeCast(cast) => {
                 if fallback.is_none() {
                     fallback = cast
                         .type_name()
-                        .and_then(|name| name.names().iter().filter_map(nodes::String::sval).last());
+                        .and_then(|name| name.names().iter().filter_map(nodes::String::sval).next_back());
                 }
                 node = cast.arg();
                 continue;

@@ -36,9 +36,6 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
             reader.unknown();
         }
         reading.touches_masked |= reader.touches_masked;
-        if let Some(refused) = reader.refused.take() {
-            reading.refused.get_or_insert(refused);
-        }
         unresolved.append(&mut reader.unresolved);
         tables.extend(reader.tables.iter().cloned());
         functions.extend(reader.functions.iter().cloned());
@@ -49,6 +46,9 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
         );
         let made = std::mem::take(&mut reader.made);
         let statement = finish(&mut reader, outcome, span);
+        if let Some(refused) = reader.refused.take() {
+            reading.refused.get_or_insert(refused);
+        }
         earlier.note(&statement, made);
         reading.statements.push(statement);
     }

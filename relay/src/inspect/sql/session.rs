@@ -9,6 +9,9 @@ use super::statement::Outcome;
 use super::{Kind, Lineage, Origin};
 use crate::policy::{Effect, Resource, SqlAction};
 
+/// `AccessShareLock` of the server's `storage/lockdefs.h`.
+const ACCESS_SHARE: i32 = 1;
+
 impl Reader<'_> {
     /// A statement of this family, or `None`.
     pub fn session(&mut self, node: Node<'_>) -> Option<Outcome> {
@@ -52,7 +55,13 @@ impl Reader<'_> {
                         continue;
                     };
                     if let Some(relation) = self.relation(range) {
-                        self.on_relation(SqlAction::Lock, &relation);
+                        // The lock that every SELECT takes, which pg_dump asks for by name, is no more than reading.
+                        let action = if lock.mode == ACCESS_SHARE {
+                            SqlAction::Select
+                        } else {
+                            SqlAction::Lock
+                        };
+                        self.on_relation(action, &relation);
                     }
                 }
             }

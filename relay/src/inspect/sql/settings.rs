@@ -74,8 +74,11 @@ const HARMLESS: &[&str] = &[
     "xmloption",
 ];
 
+/// Whether a value of a pinned setting is the pinned one.
+type Allows = fn(&str) -> bool;
+
 /// Settings with one value that is harmless; it is the pinned one where the relay rests on it.
-const PINNED: &[(&str, fn(&str) -> bool)] = &[
+const PINNED: &[(&str, Allows)] = &[
     ("client_encoding", is_utf8),
     ("names", is_utf8),
     ("standard_conforming_strings", is_true),

@@ -145,7 +145,7 @@ impl Reader<'_> {
             query => (Kind::Plain, self.query(query, None, None)),
         };
         match create.into() {
-            Some(into) => self.into_clause(into, &shape),
+            Some(into) => self.fills(into, &shape),
             None => self.unknown(),
         }
         Outcome { kind, lineage: None }
@@ -266,7 +266,13 @@ pub(super) fn lineage(shape: &Shape) -> Lineage {
 pub(super) fn finish(reader: &mut Reader<'_>, outcome: Outcome, span: std::ops::Range<usize>) -> Statement {
     let kind = match outcome.kind {
         Kind::Plain if reader.scope_changes => Kind::SearchPath,
-        kind => kind,
+        // A cursor or COPY that changes it while it runs.
+        kind => {
+            if reader.scope_changes && !matches!(kind, Kind::SearchPath) {
+                reader.refused.get_or_insert(super::Refused::SearchPath);
+            }
+            kind
+        }
     };
     Statement {
         kind,

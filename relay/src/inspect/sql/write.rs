@@ -72,6 +72,19 @@ impl Reader<'_> {
             outer,
             ctes,
         };
+        if conflict.infer().is_none_or(|infer| infer.conname().is_some()) {
+            // Any key, or one by its name: which rows are there shows what they hold.
+            let columns: Vec<i16> = relation
+                .keys
+                .iter()
+                .flat_map(|key| key.columns.iter().copied())
+                .collect();
+            for column in &source.shape.columns {
+                if column.base.as_ref().is_some_and(|base| columns.contains(&base.attnum)) {
+                    self.decides(&column.origin);
+                }
+            }
+        }
         if let Some(infer) = conflict.infer() {
             for element in infer.index_elems() {
                 match element {
@@ -499,7 +512,7 @@ impl Reader<'_> {
     }
 
     /// SELECT INTO, CREATE TABLE AS: a table is made and filled.
-    pub fn into_clause(&mut self, into: &nodes::IntoClause, shape: &Shape) {
+    pub fn fills(&mut self, into: &nodes::IntoClause, shape: &Shape) {
         match into.rel() {
             Some(range) => self.makes(range, &[SqlAction::Create, SqlAction::Insert]),
             None => self.unknown(),
@@ -508,7 +521,7 @@ impl Reader<'_> {
     }
 }
 
-fn as_target<'n>(node: Node<'n>) -> Option<&'n nodes::ResTarget> {
+fn as_target(node: Node<'_>) -> Option<&nodes::ResTarget> {
     match node {
         Node::ResTarget(target) => Some(target),
         _ => None,

@@ -87,13 +87,15 @@ WHERE p.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp_)'";
 pub const BUILTIN_FUNCTIONS: &str = "\
 SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND oid < 16384";
 
-/// name, output names.
+/// name, output names: every overload of the names of which one has outputs.
 pub const BUILTIN_OUTPUTS: &str = "\
 SELECT p.proname,
   (SELECT json_agg(coalesce(p.proargnames[m.position], '') ORDER BY m.position)
    FROM unnest(p.proargmodes) WITH ORDINALITY AS m(mode, position) WHERE m.mode IN ('o','b','t'))
 FROM pg_proc p
-WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384 AND p.proargmodes && '{o,b,t}'::\"char\"[]";
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < 16384 AND p.proname IN (
+  SELECT o.proname FROM pg_proc o
+  WHERE o.pronamespace = 'pg_catalog'::regnamespace AND o.oid < 16384 AND o.proargmodes && '{o,b,t}'::\"char\"[])";
 
 /// schema, name, left, right, function.
 pub const OPERATORS: &str = "\

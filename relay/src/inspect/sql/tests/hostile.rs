@@ -143,7 +143,7 @@ fn corpus() -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn random_text_does_not_panic(text in "\\PC{0,80}") {
@@ -170,7 +170,8 @@ proptest! {
 
 fn read_under_schema(sql: &str) {
     match catalog() {
-        Some(catalog) => drop(reading(catalog, sql)),
+        // Short as it is, only an assertion of the binding can make it too complex.
+        Some(catalog) => assert_ne!(reading(catalog, sql).problem, Some(Problem::TooComplex), "{sql}"),
         None => drop(read_fast(sql)),
     }
 }

@@ -4,6 +4,7 @@
 
 mod administration;
 mod clients;
+mod differential;
 mod hostile;
 mod lineage;
 mod reads;

@@ -154,6 +154,7 @@ fn locking_is_an_effect_of_its_own() {
         "lock orders; select customers; select customers.id; select orders",
     );
     check("lock table customers in exclusive mode", "lock customers");
+    check("lock table customers in access share mode", "select customers");
     has("select pg_advisory_lock(1)", "lock");
 }
 

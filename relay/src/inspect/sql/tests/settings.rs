@@ -73,6 +73,8 @@ fn pins_hold() {
         "select 1; set search_path to app",
         "select set_config('search_path', $1, false)",
         "prepare x as select set_config($1, 'a', false)",
+        "declare c cursor for select set_config('search_path', 'app', false)",
+        "copy (select set_config('search_path', 'app', false)) to stdout",
     ] {
         assert!(refused(sql).is_some(), "{sql}");
     }
