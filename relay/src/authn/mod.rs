@@ -117,6 +117,13 @@ impl Identity {
             expires: SystemTime::now() + std::time::Duration::from_secs(3600),
         }
     }
+
+    /// The same identity with another end, for tests.
+    #[cfg(test)]
+    pub fn expiring(mut self, expires: SystemTime) -> Self {
+        self.expires = expires;
+        self
+    }
 }
 
 /// What a login found out: everything of an [`Identity`] that the issuer says.

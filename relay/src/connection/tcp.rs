@@ -13,7 +13,7 @@ use metrics::counter;
 use rustls::server::{Accepted, Acceptor};
 use rustls_pki_types::CertificateDer;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,6 +31,9 @@ use super::{ClientStream, Peer, Phase, Tls, http, quic};
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long to rest when no connection can be accepted (no file descriptors): others end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long, and for how many bytes, a refused client is listened to.
+const LINGER: Duration = Duration::from_secs(1);
+const MAX_IGNORED: u64 = 64 << 10;
 /// A peer that is gone without a word is found within some 30 s, as over QUIC.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(15))
@@ -124,7 +127,7 @@ async fn route(front: Arc<Front>, stream: TcpStream, address: SocketAddr, mut pl
         return;
     }
     let config = Arc::clone(&front.tls.load().api);
-    match tokio::time::timeout(HANDSHAKE_DEADLINE, start.into_stream(config)).await {
+    match tokio::time::timeout(HANDSHAKE_DEADLINE, start.into_stream(config).into_fallible()).await {
         Ok(Ok(stream)) => {
             place.settle();
             let peer = Peer {
@@ -133,9 +136,24 @@ async fn route(front: Arc<Front>, stream: TcpStream, address: SocketAddr, mut pl
             };
             http::serve(stream, peer, front.api.clone(), front.phase.clone()).await;
         }
-        Ok(Err(error)) => debug!(%address, %error, "TLS handshake failed"),
+        Ok(Err((error, stream))) => {
+            debug!(%address, %error, "TLS handshake failed");
+            linger(stream).await;
+        }
         Err(_) => debug!(%address, "TLS handshake took too long"),
     }
+}
+
+/// Lets the alert reach a client that is still sending: closing a socket with unread bytes would reset it, and the
+/// client would not learn that its certificate was refused.
+async fn linger(mut stream: TcpStream) {
+    let rest = async {
+        if stream.shutdown().await.is_ok() {
+            let mut unread = (&mut stream).take(MAX_IGNORED);
+            let _gone = tokio::io::copy(&mut unread, &mut tokio::io::sink()).await;
+        }
+    };
+    let _long = tokio::time::timeout(LINGER, rest).await;
 }
 
 fn certificate(stream: &TlsStream<TcpStream>) -> Option<CertificateDer<'static>> {
@@ -160,9 +178,12 @@ pub(super) async fn tunnel<S: Service>(context: Arc<Context<S>>, arrival: Arriva
     };
     let config = Arc::clone(&context.tls.load().tunnel);
     let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
-    let stream = match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await {
+    let stream = match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake.into_fallible()).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return debug!(%address, %error, "TLS handshake failed"),
+        Ok(Err((error, stream))) => {
+            debug!(%address, %error, "TLS handshake failed");
+            return linger(stream).await;
+        }
         Err(_) => return debug!(%address, "TLS handshake took too long"),
     };
     place.settle();

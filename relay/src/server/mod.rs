@@ -197,7 +197,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     };
     let config = with_provider(config, dev.as_ref());
     let mask_key = mask::open_key(&config.data_dir)?;
-    let rules = rules(config, &mask_key)?;
+    let rules = rules(config, &mask_key, None)?;
     let config = Arc::clone(rules.config());
 
     if let Some(address) = config.metrics {
@@ -260,11 +260,8 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     })?;
     info!(%address, pin = %certificate.pin, "the relay serves");
 
-    loop {
-        match signals.next().await {
-            Signal::Reload => relay.reload(),
-            Signal::Stop => break,
-        }
+    while signals.next().await == Signal::Reload {
+        relay.reload();
     }
     relay.drain(&mut signals).await;
     serving.finished().await;
@@ -329,12 +326,12 @@ async fn stopped(signals: &mut Signals) {
 }
 
 /// Puts a generation of rules together.
-fn rules(config: Config, mask_key: &[u8; 32]) -> Result<Rules, ServeError> {
+fn rules(config: Config, mask_key: &[u8; 32], before: Option<&Rules>) -> Result<Rules, ServeError> {
     let policies = Policies::load(&config.policy).map_err(ServeError::Configuration)?;
     for warning in policies.warnings() {
         warn!(problem = %warning.render(false), "policy");
     }
-    Ok(Rules::new(config, policies, mask_key)?)
+    Ok(Rules::new(config, policies, mask_key, before)?)
 }
 
 /// Says what is odd about a configuration.

@@ -3,15 +3,14 @@
 use std::time::SystemTime;
 
 use metrics::counter;
-use secrecy::ExposeSecret;
 use tracing::{error, info, warn};
 
 use super::certificate::ServerCertificate;
 use super::{Relay, ServeError, rules};
 use crate::approval::DeskOptions;
-use crate::config::{Config, Connection, PostgresTarget, Target, render};
+use crate::config::{Config, render};
 use crate::policy::{Circumstances, Policies, Verdict};
-use crate::session::{End, Grant};
+use crate::session::{End, Grant, same_connection};
 
 impl Relay {
     /// Reloads, and says how it went.
@@ -31,7 +30,7 @@ impl Relay {
         let config = self.load()?;
         let before = self.door.rules.load_full();
         fixed(before.config(), &config);
-        let rules = rules(config, &self.mask_key)?;
+        let rules = rules(config, &self.mask_key, Some(&before))?;
         let certificate = ServerCertificate::open(rules.config())?;
         let tls = certificate.tls(&self.authn)?;
         // The last step that can fail; what follows cannot.
@@ -65,7 +64,10 @@ fn fixed(before: &Config, after: &Config) {
 /// Why a session ends under new rules; `None` where it may go on.
 fn no_longer(grant: &Grant, config: &Config, policies: &Policies) -> Option<End> {
     let before = grant.connection();
-    let Some(now) = config.connection(&before.name).filter(|now| same(before, now)) else {
+    let Some(now) = config
+        .connection(&before.name)
+        .filter(|now| same_connection(before, now))
+    else {
         return Some(End::ConnectionChanged);
     };
     let around = Circumstances {
@@ -80,39 +82,4 @@ fn no_longer(grant: &Grant, config: &Config, policies: &Policies) -> Option<End>
         // One that was opened before approval was asked for goes on; its operations are decided by the new policies.
         Verdict::Allow { .. } | Verdict::RequireApproval { .. } => None,
     }
-}
-
-/// Nothing about the connection changed that a session relies on.
-fn same(before: &Connection, now: &Connection) -> bool {
-    let Connection {
-        name,
-        protocol,
-        tags,
-        target,
-    } = before;
-    *name == now.name && *protocol == now.protocol && *tags == now.tags && {
-        let (Target::Postgres(before), Target::Postgres(now)) = (target, &now.target);
-        same_target(before, now)
-    }
-}
-
-fn same_target(before: &PostgresTarget, now: &PostgresTarget) -> bool {
-    let PostgresTarget {
-        host,
-        port,
-        database,
-        user,
-        password,
-        tls,
-        ca,
-    } = before;
-    let secret =
-        |password: &Option<secrecy::SecretString>| password.as_ref().map(|text| text.expose_secret().to_owned());
-    *host == now.host
-        && *port == now.port
-        && *database == now.database
-        && *user == now.user
-        && *tls == now.tls
-        && *ca == now.ca
-        && secret(password) == secret(&now.password)
 }

@@ -17,5 +17,10 @@ pub use end::End;
 pub use grant::Grant;
 pub use open::{Door, Wish};
 pub use registry::{Registry, Running};
-pub use rules::{Rules, SharedRules};
+pub use rules::{Rules, SharedRules, same_connection};
 pub use running::{Lease, Session, StreamSlot, supervise};
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

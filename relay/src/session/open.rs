@@ -3,16 +3,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
 use time::OffsetDateTime;
 
-use super::{Grant, Registry, Session, SharedRules};
+use super::{End, Grant, Registry, Rules, Session, SharedRules, same_connection};
 use crate::approval::{Ask, Desk};
 use crate::authn::Identity;
 use crate::config::Connection;
-use crate::policy::{Admission, AdmissionReview, ConnectBlocked, ConnectDecision, Reason};
+use crate::policy::{Admission, AdmissionReview, Circumstances, ConnectBlocked, ConnectDecision, Reason, Verdict};
 use crate::record::{Header, Recordings};
 
 /// The longest reason, in characters: a sentence or two, shown to approvers and kept with the recording.
@@ -82,16 +83,8 @@ impl Door {
         };
         // While it waited the rules may have changed: what was approved was for this connection as it was.
         let now = self.rules.load_full();
-        let still = now
-            .config()
-            .connection(&connection.name)
-            .is_some_and(|current| Arc::ptr_eq(current, connection));
-        if !still && !Arc::ptr_eq(&now, &rules) {
-            return Err(Refusal::new(
-                Code::Failed,
-                "the relay's configuration changed while the session was being opened",
-            )
-            .hint("try again"));
+        if !Arc::ptr_eq(&now, &rules) && !still_allowed(&now, &identity, connection, &wish) {
+            return Err(changed());
         }
         let grant = grant(id, admission, identity, Arc::clone(connection), wish, &now)?;
         self.registry
@@ -103,10 +96,17 @@ impl Door {
         let session = Arc::new(Session::new(
             grant,
             Arc::clone(&self.rules),
+            &now,
             self.desk.clone(),
             recorder,
         ));
         self.registry.add(Arc::clone(&session))?;
+        // A reload looks at the registry: one that came before this session was in it has not seen it.
+        if !Arc::ptr_eq(&now, &self.rules.load_full()) {
+            session.end(End::ConnectionChanged);
+            self.registry.remove(session.id());
+            return Err(changed());
+        }
         Ok(session)
     }
 
@@ -139,6 +139,30 @@ impl Door {
     }
 }
 
+/// Under rules that came while a session was being opened: the connection is as it was, and policy does not refuse.
+fn still_allowed(now: &Rules, identity: &Identity, connection: &Connection, wish: &Wish) -> bool {
+    let around = Circumstances {
+        reason: wish.reason.as_deref(),
+        source: wish.source,
+        now: SystemTime::now(),
+    };
+    now.config().connection(&connection.name).is_some_and(|current| {
+        same_connection(connection, current)
+            && !matches!(
+                now.policies().judge_connect(identity, current, &around),
+                Verdict::Block { .. }
+            )
+    })
+}
+
+fn changed() -> Refusal {
+    Refusal::new(
+        Code::Failed,
+        "the relay's configuration changed while the session was being opened",
+    )
+    .hint("try again")
+}
+
 /// Makes the grant out of the admission, which names login and connection.
 fn grant(
     id: SessionId,
@@ -146,7 +170,7 @@ fn grant(
     identity: Arc<Identity>,
     connection: Arc<Connection>,
     wish: Wish,
-    rules: &super::Rules,
+    rules: &Rules,
 ) -> Result<Grant, Refusal> {
     if !admission.covers(identity.login(), &connection.name) {
         return Err(Refusal::new(Code::RelayFault, "the admission is for another session"));

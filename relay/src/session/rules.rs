@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::Config;
+use crate::config::{Config, Connection, PostgresTarget, Target};
 use crate::mask::{Masks, PatternError};
 use crate::policy::Policies;
+use crate::target::catalog::Catalogs;
 
 /// One generation of what sessions run by.
 #[derive(Debug)]
@@ -15,17 +17,36 @@ pub struct Rules {
     config: Arc<Config>,
     policies: Arc<Policies>,
     masks: HashMap<String, Arc<Masks>>,
+    catalogs: HashMap<String, Arc<Catalogs>>,
 }
 
 /// The rules that hold now. A running session sees a new generation at its next look.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
 impl Rules {
-    /// Puts a generation together. `mask_key` is the relay's, so that hashes stay comparable.
+    /// Puts a generation together. `mask_key` is the relay's, so that hashes stay comparable. What is known of a target
+    /// is taken over from the generation before.
     ///
     /// # Errors
     /// A mask's column pattern cannot be read.
-    pub fn new(config: Config, policies: Policies, mask_key: &[u8; 32]) -> Result<Self, PatternError> {
+    pub fn new(
+        config: Config,
+        policies: Policies,
+        mask_key: &[u8; 32],
+        before: Option<&Self>,
+    ) -> Result<Self, PatternError> {
+        let catalogs = |connection: &Arc<Connection>| {
+            let kept = before
+                .filter(|before| {
+                    before
+                        .config
+                        .connection(&connection.name)
+                        .is_some_and(|was| same_connection(was, connection))
+                })
+                .and_then(|before| before.catalogs.get(&connection.name));
+            (connection.name.clone(), kept.cloned().unwrap_or_default())
+        };
+        let catalogs = config.connections.iter().map(catalogs).collect();
         let compile =
             |name: &String| Masks::compile(&config.masks, name, mask_key).map(|masks| (name.clone(), Arc::new(masks)));
         let masks = config
@@ -37,6 +58,7 @@ impl Rules {
             config: Arc::new(config),
             policies: Arc::new(policies),
             masks,
+            catalogs,
         })
     }
 
@@ -55,8 +77,47 @@ impl Rules {
         self.masks.get(connection)
     }
 
+    /// What is known of a connection's target; `None` where there is no such connection.
+    pub fn catalogs(&self, connection: &str) -> Option<&Arc<Catalogs>> {
+        self.catalogs.get(connection)
+    }
+
     /// Shares a first generation.
     pub fn shared(self) -> SharedRules {
         Arc::new(ArcSwap::from_pointee(self))
     }
+}
+
+/// Nothing about the connection changed that a session relies on.
+pub fn same_connection(before: &Connection, now: &Connection) -> bool {
+    let Connection {
+        name,
+        protocol,
+        tags,
+        target,
+    } = before;
+    *name == now.name && *protocol == now.protocol && *tags == now.tags && {
+        let (Target::Postgres(before), Target::Postgres(now)) = (target, &now.target);
+        same_target(before, now)
+    }
+}
+
+fn same_target(before: &PostgresTarget, now: &PostgresTarget) -> bool {
+    let PostgresTarget {
+        host,
+        port,
+        database,
+        user,
+        password,
+        tls,
+        ca,
+    } = before;
+    let secret = |password: &Option<SecretString>| password.as_ref().map(|text| text.expose_secret().to_owned());
+    *host == now.host
+        && *port == now.port
+        && *database == now.database
+        && *user == now.user
+        && *tls == now.tls
+        && *ca == now.ca
+        && secret(password) == secret(&now.password)
 }

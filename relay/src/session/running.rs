@@ -9,12 +9,13 @@ use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{CancelKeys, End, Grant, SharedRules};
+use super::{CancelKeys, End, Grant, Rules, SharedRules};
 use crate::approval::Desk;
 use crate::config::{Limits, SessionTimes};
 use crate::mask::Masks;
 use crate::policy::Policies;
 use crate::record::Recorder;
+use crate::target::catalog::Catalogs;
 
 /// How long a session outlives its control connection. Short: its client has nowhere to read why anything ends.
 const LOST_GRACE: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ const NOT_LOST: u64 = u64::MAX;
 pub struct Session {
     grant: Grant,
     rules: SharedRules,
+    catalog: Arc<Catalogs>,
     desk: Desk,
     limits: Limits,
     times: SessionTimes,
@@ -47,11 +49,19 @@ pub struct Session {
 }
 
 impl Session {
-    pub(in crate::session) fn new(grant: Grant, rules: SharedRules, desk: Desk, recorder: Recorder) -> Self {
-        let config = Arc::clone(rules.load().config());
+    pub(in crate::session) fn new(
+        grant: Grant,
+        rules: SharedRules,
+        now: &Rules,
+        desk: Desk,
+        recorder: Recorder,
+    ) -> Self {
+        let config = now.config();
+        let catalog = now.catalogs(&grant.connection().name).cloned().unwrap_or_default();
         Self {
             grant,
             rules,
+            catalog,
             desk,
             limits: config.limits.clone(),
             times: config.session.clone(),
@@ -88,6 +98,11 @@ impl Session {
     /// about to end.
     pub fn masks(&self) -> Option<Arc<Masks>> {
         self.rules.load().masks(&self.grant.connection().name).cloned()
+    }
+
+    /// What is known of its target's tables, shared by all sessions of the connection.
+    pub fn catalog(&self) -> &Arc<Catalogs> {
+        &self.catalog
     }
 
     /// Where its operations wait for approval.
