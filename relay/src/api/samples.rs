@@ -124,7 +124,7 @@ pub(super) async fn door(config: Config, store: &Store) -> Door {
     let source = Source::new("policies.cedar", POLICIES);
     let policies = Policies::parse(&[source], std::time::Duration::from_secs(900)).unwrap();
     Door {
-        rules: Rules::new(config, policies, &[0; 32]).unwrap().shared(),
+        rules: Rules::new(config, policies, &[0; 32], None).unwrap().shared(),
         desk,
         registry: Arc::new(Registry::default()),
         recordings: Arc::new(recordings),
