@@ -57,7 +57,7 @@ impl Expect {
 /// # Errors
 /// Every problem of the file.
 pub fn cases(path: &Path) -> Result<Vec<Case>, Vec<Problem>> {
-    let text = super::read_file(path, FILE_BYTES).map_err(|problem| vec![problem])?;
+    let text = super::read_file(path, FILE_BYTES).map_err(|problem| vec![*problem])?;
     parse(Source::new(path, text))
 }
 

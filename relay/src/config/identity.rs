@@ -30,6 +30,9 @@ pub struct IdentityProvider {
     pub trust_unverified_email: bool,
 }
 
+/// Claims by name or JSON pointer, with the value that each must have.
+pub type Claims = Vec<(String, serde_json::Value)>;
+
 /// `[[workload_identity]]`: CI and agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadIdentity {
@@ -40,7 +43,7 @@ pub struct WorkloadIdentity {
     /// Our audience.
     pub audience: String,
     /// Group → claims that must all be equal (a claim's name or JSON pointer, and its value).
-    pub groups: Vec<(String, Vec<(String, serde_json::Value)>)>,
+    pub groups: Vec<(String, Claims)>,
     /// Signature algorithms that are accepted.
     pub algorithms: Vec<String>,
 }
@@ -169,7 +172,7 @@ fn valid_claim(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn groups(item: &Item<'_>) -> Option<Vec<(String, Vec<(String, serde_json::Value)>)>> {
+fn groups(item: &Item<'_>) -> Option<Vec<(String, Claims)>> {
     let section = item.section()?;
     let mut groups = Vec::new();
     for (group, item) in section.entries() {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub mod cases;
 mod connection;
+mod file;
 mod identity;
 mod limits;
 mod listen;
@@ -28,7 +29,7 @@ mod recording;
 mod secret;
 
 pub use connection::{Connection, PostgresTarget, Target, TlsMode};
-pub use identity::{IdentityProvider, WorkloadIdentity};
+pub use identity::{Claims, IdentityProvider, WorkloadIdentity};
 pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
 pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
@@ -39,6 +40,7 @@ pub use recording::{Recording, SessionTimes};
 pub use secret::{Links, SecretError, private_file};
 
 use crate::policy::Policies;
+pub(crate) use file::read_file;
 use reader::{Reader, Section};
 
 /// A valid configuration. Everything in it was checked; secrets are read.
@@ -117,7 +119,7 @@ impl Config {
     /// # Errors
     /// Every problem of the file, warnings among them, if one is an error.
     pub fn load(path: &Path, purpose: Purpose) -> Result<Loaded, Vec<Problem>> {
-        let text = read_file(path, FILE_BYTES).map_err(|problem| vec![problem])?;
+        let text = read_file(path, FILE_BYTES).map_err(|problem| vec![*problem])?;
         Self::parse(Source::new(path, text), purpose)
     }
 
@@ -144,7 +146,7 @@ impl Config {
     pub fn check(path: &Path, purpose: Purpose) -> (Option<(Self, Policies)>, Vec<Problem>) {
         let text = match read_file(path, FILE_BYTES) {
             Ok(text) => text,
-            Err(problem) => return (None, vec![problem]),
+            Err(problem) => return (None, vec![*problem]),
         };
         let (config, mut problems) = Self::examine(Source::new(path, text), purpose);
         let policies = config.as_ref().map(|config| Policies::load(&config.policy));
@@ -167,47 +169,6 @@ impl Config {
     pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
         self.connections.iter().find(|connection| connection.name == name)
     }
-}
-
-/// Reads a file of the operator's: regular, of the relay's user or root, not open for others to write, not longer than `limit`.
-pub(crate) fn read_file(path: &Path, limit: usize) -> Result<String, Problem> {
-    use std::io::Read as _;
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-    let failed = |error: std::io::Error| Problem::error(format!("cannot be read: {error}")).of_file(path);
-    // Without blocking: a pipe in the file's place has no writer.
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Problem::error("is not a regular file").of_file(path));
-    }
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 && own != 0 {
-        let problem = Problem::error("belongs to another user, who could change what the relay does").of_file(path);
-        return Err(problem.hint("chown it to root or to the user that runs the relay"));
-    }
-    if metadata.mode() & 0o002 != 0 {
-        let problem = Problem::error("may be written by everybody").of_file(path);
-        return Err(problem.hint(format!("chmod o-w {}", path.display())));
-    }
-    let mut bytes = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > limit {
-        return Err(Problem::error(format!("is longer than {}", quantity::show_size(limit))).of_file(path));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let good = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
-        let source = Source::new(path, good);
-        Problem::error("is not UTF-8 from here on")
-            .at(&source, at..at)
-            .private()
-    })
 }
 
 /// The file as TOML has it; reports what breaks the grammar.
@@ -358,3 +319,6 @@ fn looks_secret(line: &str) -> bool {
         .iter()
         .any(|word| line.contains(word))
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,9 @@ impl Problem {
     /// The file's text as a picture may show it; `None` where none may be drawn.
     fn picture(&self) -> Option<String> {
         let (source, span) = self.place.as_ref()?;
+        if shows_secret(&source.text, span) {
+            return None;
+        }
         match &self.conceal {
             Conceal::Everything => None,
             Conceal::Nothing => Some(source.text.clone()),
@@ -242,6 +245,28 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// Whether a line of the span gives a key that is named like a secret's a value of its own.
+fn shows_secret(text: &str, span: &Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    let start = memchr::memrchr(b'\n', &bytes[..span.start]).map_or(0, |at| at + 1);
+    let end = memchr::memchr(b'\n', &bytes[span.end..]).map_or(bytes.len(), |at| span.end + at);
+    let shown = text.get(start..end).unwrap_or_default().to_ascii_lowercase();
+    shown.match_indices('=').any(|(at, _)| {
+        let (before, behind) = shown.split_at(at);
+        let key = before
+            .trim_end()
+            .rsplit([' ', '\t', ',', '{', '\n'])
+            .next()
+            .unwrap_or_default();
+        let inline = behind
+            .get(1..)
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with(['"', '\'', '[']);
+        inline && ["pass", "pwd", "secret", "token"].iter().any(|word| key.contains(word))
+    })
+}
 
 /// Draws all problems, file by file in the order of their places.
 pub fn render(problems: &[Problem], colour: bool) -> String {
@@ -310,6 +335,19 @@ mod tests {
             .concealing(10..19)
             .render(false);
         assert!(!drawn.contains("hunter2"), "{drawn}");
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_drawn_whatever_is_wrong_with_it() {
+        let text = "x = [{ wat = 1, db_password = \"hunter2\" }]\npassword = { env = \"A\" }\n";
+        let source = Source::new("f.toml", text);
+        let drawn = Problem::error("unknown key")
+            .at(&source, 7..10)
+            .concealing(13..14)
+            .render(false);
+        assert!(drawn.contains("f.toml:1:8") && !drawn.contains("hunter2"), "{drawn}");
+        let drawn = Problem::error("not set").at(&source, 55..67).render(false);
+        assert!(drawn.contains("{ env = "), "{drawn}");
     }
 
     #[test]

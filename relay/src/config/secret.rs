@@ -79,6 +79,11 @@ pub(super) fn read(item: &Item<'_>) -> Option<SecretString> {
         (Some(env), None, None) => from_env(env.text()?),
         (None, Some(file), None) => from_file(&file.file()?),
         (None, None, Some(command)) => {
+            if command.value().as_array().is_none() {
+                let problem = command.problem(format!("`{}` must be a list of words", command.path()));
+                item.reader().report(problem.private());
+                return None;
+            }
             let words: Option<Vec<_>> = command
                 .list()?
                 .iter()
@@ -87,10 +92,12 @@ pub(super) fn read(item: &Item<'_>) -> Option<SecretString> {
             from_command(&words?, item.reader().directory(), COMMAND_TIME)
         }
         _ => {
-            section.error(format!(
+            // What stands there instead may be the secret.
+            let message = format!(
                 "`{}` names {count} sources; it needs exactly one of env, file, command",
                 item.path()
-            ));
+            );
+            item.reader().report(item.problem(message).private());
             section.finish();
             return None;
         }

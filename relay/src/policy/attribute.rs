@@ -217,7 +217,7 @@ impl Values {
     ///
     /// # Errors
     /// Cedar does not take a value.
-    pub(super) fn context(&self) -> Result<Context, cedar_policy::ContextCreationError> {
+    pub(super) fn context(&self) -> Result<Context, Box<cedar_policy::ContextCreationError>> {
         let mut pairs: Vec<(String, RestrictedExpression)> = Vec::new();
         let mut put = |attribute: Attribute, value: Option<RestrictedExpression>| {
             pairs.extend(value.map(|value| (attribute.as_str().to_owned(), value)));
@@ -249,7 +249,7 @@ impl Values {
             Attribute::SourceIp,
             self.source_ip.map(|ip| RestrictedExpression::new_ip(ip.to_string())),
         );
-        Context::from_pairs(pairs)
+        Context::from_pairs(pairs).map_err(Box::new)
     }
 }
 

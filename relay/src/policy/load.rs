@@ -47,7 +47,7 @@ pub(super) fn files(paths: &[PathBuf], default_ttl: Duration) -> Loaded {
     for path in paths {
         match config::read_file(path, FILE_BYTES) {
             Ok(text) => sources.push(Source::new(path, text)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     let mut loaded = self::sources(&sources, default_ttl);

@@ -70,7 +70,7 @@ pub(super) fn catalog(statement: &str) -> Catalog {
             masked: &masked,
             parameter_types: &[],
         };
-        if !needs.learn(&read(statement, &world)) {
+        if !needs.learn(statement, &read(statement, &world)) {
             return catalog;
         }
     }
@@ -79,10 +79,12 @@ pub(super) fn catalog(statement: &str) -> Catalog {
 
 impl Needs {
     /// Takes what was missed. `false`: there is nothing new.
-    fn learn(&mut self, reading: &Reading) -> bool {
+    fn learn(&mut self, text: &str, reading: &Reading) -> bool {
         let mut new = false;
         for name in &reading.unresolved {
-            new |= self.provide(name);
+            // `c.email` may be email(c). It is taken for a column, unless the text calls something of that name.
+            let column = name.strip_suffix("()").filter(|called| !calls(text, called));
+            new |= self.provide(column.unwrap_or(name));
         }
         // A function of the server's that nobody has reviewed is taken for one of a user's: either way it is `sql:call`.
         for statement in &reading.statements {
@@ -228,6 +230,19 @@ impl Needs {
     }
 }
 
+/// Whether a parenthesis follows the name somewhere in the text.
+fn calls(text: &str, name: &str) -> bool {
+    let (text, name) = (
+        text.to_lowercase(),
+        name.rsplit('.').next().unwrap_or(name).to_lowercase(),
+    );
+    let follows = |(at, _): (usize, &str)| {
+        let behind = text.get(at + name.len()..).unwrap_or_default();
+        behind.trim_start_matches('"').trim_start().starts_with('(')
+    };
+    !name.is_empty() && text.match_indices(&name).any(follows)
+}
+
 fn column(name: &str, attnum: i16) -> Column {
     Column {
         attnum,
@@ -254,4 +269,99 @@ fn ty(schema: &str, name: &str, oid: u32) -> Type {
 fn qualified(name: &str, otherwise: &str) -> (String, String) {
     let (schema, name) = name.rsplit_once('.').unwrap_or((otherwise, name));
     (schema.to_owned(), name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Effects as `action on resource`, and whether all names were found.
+    fn effects(text: &str) -> (Vec<String>, bool) {
+        let catalog = catalog(text);
+        let masked = crate::inspect::masked::close(&catalog, HashMap::new());
+        let world = World {
+            catalog: &catalog,
+            scope: &Scope::fresh(),
+            masked: &masked,
+            parameter_types: &[],
+        };
+        let reading = read(text, &world);
+        let all = reading.statements.iter().flat_map(|statement| &statement.effects);
+        let shown: BTreeSet<_> = all
+            .map(|effect| format!("{} {}", effect.action, effect.resource.id("db")))
+            .collect();
+        (shown.into_iter().collect(), reading.unresolved.is_empty())
+    }
+
+    fn found(text: &str, expected: &[&str]) {
+        let (effects, whole) = effects(text);
+        assert_eq!(effects, expected, "{text}");
+        assert!(whole, "{text}");
+    }
+
+    #[test]
+    fn unqualified_tables_are_those_of_public() {
+        found(
+            "SELECT id FROM orders WHERE total > 3",
+            &[
+                "sql:select db/public.orders",
+                "sql:select db/public.orders.id",
+                "sql:select db/public.orders.total",
+            ],
+        );
+        found(
+            "DELETE FROM sales.orders WHERE id = 1",
+            &["sql:delete db/sales.orders", "sql:select db/sales.orders.id"],
+        );
+        found("TRUNCATE a, b.c", &["sql:truncate db/b.c", "sql:truncate db/public.a"]);
+        found("DROP TABLE customers", &["sql:drop db/public.customers"]);
+    }
+
+    #[test]
+    fn columns_of_aliases_are_columns() {
+        found(
+            "SELECT c.email FROM customers c JOIN orders o ON o.customer = c.id",
+            &[
+                "sql:select db/public.customers",
+                "sql:select db/public.customers.email",
+                "sql:select db/public.customers.id",
+                "sql:select db/public.orders",
+                "sql:select db/public.orders.customer",
+            ],
+        );
+    }
+
+    #[test]
+    fn reviewed_functions_are_harmless_and_others_are_calls() {
+        found(
+            "SELECT count(*), lower(name) FROM t",
+            &["sql:select db/public.t", "sql:select db/public.t.name"],
+        );
+        found("SELECT archive(1)", &["sql:call db/public.archive()"]);
+        found(
+            "SELECT now(), pg_sleep(1) IS NULL",
+            &effects("SELECT pg_sleep(1) IS NULL")
+                .0
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_stays_unknown() {
+        assert_eq!(effects("SELEC 1").0, ["sql:unknown db"]);
+        assert!(effects("SELECT nowhere").0.contains(&"sql:unknown db".to_owned()));
+        assert_eq!(effects("").0, [""; 0]);
+    }
+
+    #[test]
+    fn a_statement_of_many_names_ends() {
+        let names: Vec<_> = (0..300).map(|number| format!("t{number}.c{number}")).collect();
+        let tables: Vec<_> = (0..300).map(|number| format!("t{number}")).collect();
+        let text = format!("SELECT {} FROM {}", names.join(", "), tables.join(", "));
+        assert!(effects(&text).0.contains(&"sql:select db/public.t299.c299".to_owned()));
+    }
 }

@@ -122,3 +122,85 @@ fn mismatch(case: &Case, found: &Verdict) -> Option<String> {
 fn first_line(statement: &str) -> &str {
     statement.trim().lines().next().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"
+        @id("connect") permit (principal, action == Hoop::Action::"connect", resource);
+        @id("read") permit (principal in Hoop::Group::"agents", action in Hoop::Action::"sql:read", resource);
+        @id("write") @approvers("dba") permit (principal in Hoop::Group::"agents", action in Hoop::Action::"sql:write", resource);
+        @id("no-drop") forbid (principal, action == Hoop::Action::"sql:drop", resource in Hoop::Schema::"db/public");
+        @id("jobs") permit (principal is Hoop::Workload, action == Hoop::Action::"sql:truncate", resource);
+    "#;
+    const CONFIG: &str = r#"
+        [policy]
+        files = ["p.cedar"]
+        [[workload_identity]]
+        name = "ci"
+        issuer = "https://ci.example.com"
+        audience = "hoop"
+        groups = { jobs = { sub = "x" } }
+        [[connection]]
+        name = "db"
+        protocol = "postgres"
+        address = "/nowhere:5432"
+        database = "shop"
+        user = "hoop"
+        [[mask]]
+        columns = ["customers.ssn"]
+        with = "redact"
+    "#;
+
+    fn run(cases: &str) -> Result<(), Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("p.cedar"), POLICY).unwrap();
+        std::fs::write(path("relay.toml"), CONFIG).unwrap();
+        std::fs::write(path("cases.toml"), cases).unwrap();
+        Test {
+            config: path("relay.toml"),
+            cases: path("cases.toml"),
+        }
+        .run()
+    }
+
+    fn case(who: &str, statement: &str, expect: &str) -> String {
+        format!(
+            "[[case]]\nprincipal = \"{who}\"\ngroups = [\"agents\"]\nconnection = \"db\"\nstatement = \"{statement}\"\nexpect = \"{expect}\"\n"
+        )
+    }
+
+    #[test]
+    fn cases_hold_or_do_not() {
+        let holds = [
+            case("a", "SELECT id FROM customers", "allow"),
+            case("a", "SELECT name FROM customers WHERE ssn = '1'", "block"),
+            case("a", "DELETE FROM orders WHERE id = 1", "approval") + "rule = \"write\"\n",
+            case("a", "SELECT 1; DROP TABLE orders", "block") + "rule = \"no-drop\"\n",
+            case("ci:x", "TRUNCATE orders", "approval") + "rule = \"jobs\"\n",
+            case("cix", "BEGIN", "allow"),
+            case("a", "SELEC", "block"),
+        ];
+        for text in &holds {
+            assert!(run(text).is_ok(), "{text}");
+        }
+        assert!(run(&holds.concat()).is_ok());
+        for text in [
+            case("a", "SELECT id FROM customers", "block"),
+            case("a", "DROP TABLE orders", "block") + "rule = \"other\"\n",
+            case("a", "TRUNCATE orders", "approval") + "rule = \"jobs\"\n",
+        ] {
+            assert!(matches!(run(&text), Err(Failure::Found)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_file_is_a_matter_of_configuration() {
+        assert!(matches!(run("[[case]]\n"), Err(Failure::Configuration(_))));
+        let text = case("a", "SELECT 1", "allow").replace("\"db\"", "\"dbx\"");
+        assert!(matches!(run(&text), Err(Failure::Configuration(_))));
+    }
+}

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod equivalence;
+mod guide;
 mod hostile;
 mod loading;
 mod strictness;
