@@ -69,10 +69,12 @@ impl Error {
         self
     }
 
-    /// Adds what was being done: it becomes the headline, and the message its reason.
+    /// Adds what was being done: it becomes the headline, and what was said so far its reason.
     #[must_use]
     pub fn doing(mut self, doing: impl Into<String>) -> Self {
-        self.doing = Some(doing.into());
+        if let Some(inner) = self.doing.replace(doing.into()) {
+            self.refusal.message = format!("{inner}: {}", self.refusal.message);
+        }
         self
     }
 
@@ -204,6 +206,14 @@ mod tests {
         assert_eq!(error.headline(), "cannot open db");
         assert_eq!(error.reason().as_deref(), Some("policy `no-agents`: no agents here"));
         assert_eq!(error.as_refusal().message, "cannot open db: no agents here");
+    }
+
+    #[test]
+    fn nothing_is_lost_when_a_larger_task_fails() {
+        let error = Error::failed("mode 644").doing("the file is not safe to use").doing("cannot open db");
+        assert_eq!(error.headline(), "cannot open db");
+        assert_eq!(error.reason().as_deref(), Some("the file is not safe to use: mode 644"));
+        assert_eq!(error.to_string(), "cannot open db: the file is not safe to use: mode 644");
     }
 
     #[test]

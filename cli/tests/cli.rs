@@ -118,7 +118,7 @@ fn without_a_login_every_command_says_what_to_do() {
         (&["ls"], 4),
         (&["status"], 4),
         (&["connect", "db"], 4),
-        (&["connect", "db", "--", "psql"], 244),
+        (&["connect", "db", "--", "/bin/sh"], 244),
         (&["login"], 2),
         (&["logout"], 0),
     ] {
@@ -133,6 +133,8 @@ fn without_a_login_every_command_says_what_to_do() {
             );
         }
     }
+    let output = hoopctl(&["connect", "db", "--", "no-such-program-here"], &[]);
+    assert_eq!(output.status.code(), Some(127));
     let output = hoopctl(&["whoami"], &[]);
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(

@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use hoop_shared::refusal::Code;
@@ -38,6 +39,20 @@ struct Received {
     quit: Signals,
     terminate: Signals,
     hangup: Signals,
+}
+
+/// Looks for a program as the system will when it is started, so that no session is opened in vain.
+///
+/// # Errors
+/// It is not there (127).
+pub fn find(program: &OsStr, path: &[PathBuf]) -> Result<()> {
+    let named = Path::new(program);
+    let found = if named.components().count() > 1 || named.is_absolute() {
+        named.exists()
+    } else {
+        path.iter().any(|directory| directory.join(named).is_file())
+    };
+    if found { Ok(()) } else { Err(not_started(program, &io::ErrorKind::NotFound.into())) }
 }
 
 impl Client {
@@ -146,7 +161,7 @@ fn in_foreground() -> bool {
 fn not_started(program: &OsStr, error: &io::Error) -> Error {
     let name = program.to_string_lossy();
     if error.kind() == io::ErrorKind::NotFound {
-        return Error::new(Code::Failed, "it is not on the PATH")
+        return Error::new(Code::Failed, "there is no such program")
             .doing(format!("cannot run {name}"))
             .hint(format!("install {name}, or give its path"))
             .exits_with(NOT_FOUND);
@@ -199,6 +214,16 @@ mod tests {
         assert_eq!(none.beside_a_client().exit_code(), 127);
         let directory = Client::start("/".as_ref(), &[], &[], &[]).unwrap_err();
         assert_eq!(directory.exit_code(), 126);
+    }
+
+    #[test]
+    fn a_program_is_looked_for_before_anything_is_opened() {
+        let path = [PathBuf::from("/nowhere"), PathBuf::from("/bin")];
+        assert!(find("sh".as_ref(), &path).is_ok());
+        assert!(find("/bin/sh".as_ref(), &[]).is_ok());
+        for missing in ["no-such-program-here", "/bin/no-such-program-here", "./no-such-program-here"] {
+            assert_eq!(find(missing.as_ref(), &path).unwrap_err().exit_code(), 127, "{missing}");
+        }
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use crate::client::address::{Address, Place};
 use crate::client::directory::SocketDirectory;
 use crate::client::door::{Door, Listener};
 use crate::client::postgres::scram::{Verifier, one_time_password};
-use crate::client::process::Client;
+use crate::client::process::{self, Client};
 use crate::context::{Context, rfc3339};
 use crate::error::{Error, Result};
 use crate::printer::escape;
@@ -88,6 +88,7 @@ pub async fn run(arguments: ConnectArgs, context: &Context) -> Result<u8> {
         session.end().await;
         return result.map(|()| 0);
     };
+    process::find(program, &context.settings.program_path)?;
     let name = program_name(program);
     let opened = async {
         let session = Session::open(&arguments, Some(&name), context).await?;

@@ -52,17 +52,17 @@ pub struct LoginArgs {
 pub async fn run(arguments: LoginArgs, context: &Context) -> Result<u8> {
     let (settings, printer) = (&context.settings, &context.printer);
     let credentials = context.credentials();
-    let last = credentials.record(&settings.profile)?;
+    let last = credentials.known_relay(&settings.profile)?;
     let relay = arguments
         .relay
         .or_else(|| settings.relay.clone())
-        .or_else(|| last.as_ref().map(|record| record.relay.clone()))
+        .or_else(|| last.as_ref().map(|known| known.relay.clone()))
         .ok_or_else(|| {
             Error::new(Code::Usage, "no relay is named")
                 .hint("name it once: `hoopctl login relay.example.com`, or set HOOPCTL_RELAY")
         })?;
     let asked = AskedTrust::of(arguments.pin, arguments.ca, settings)?;
-    let known = last.filter(|record| record.relay == relay).map(|record| record.trust);
+    let known = last.filter(|known| known.relay == relay).map(|known| known.trust);
     let (api, trust) = login::trust::establish(&relay, asked, known, printer).await?;
     let request = if arguments.workload {
         let token = login::workload::token(arguments.token_file.as_deref(), &arguments.audience, settings).await?;

@@ -1,7 +1,8 @@
 //! Logins, one for each profile: relay, trust, certificate, and the private key that never leaves this machine.
 //!
 //! A login is one file, `credentials/PROFILE.json` in the configuration directory, that only its owner may read. The key is in the
-//! keyring of the operating system where there is one, else in the same file. A new login replaces the file in one step.
+//! keyring of the operating system where there is one, else in the same file. A new login replaces the file in one step. The relay and
+//! its trust stand in `PROFILE.relay.json` too, which a logout leaves: the next login needs neither again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use time::OffsetDateTime;
 
 use crate::context::local_failure;
 use crate::credentials::key::Key;
-use crate::credentials::record::{KeptKey, Record};
+use crate::credentials::record::{KeptKey, KnownRelay, Record};
 use crate::credentials::vault::{Vault, VaultError};
 use crate::error::{Error, Result};
 use crate::printer::Printer;
@@ -144,6 +145,26 @@ impl Credentials {
         })
     }
 
+    /// The relay that a profile logged in at last, and how it is known.
+    ///
+    /// # Errors
+    /// The file is kept unsafely or cannot be read.
+    pub fn known_relay(&self, profile: &str) -> Result<Option<KnownRelay>> {
+        let path = self.relay_file(profile);
+        let Some(text) = private::read(&self.directory, &path)? else {
+            return Ok(None);
+        };
+        KnownRelay::read(&text).map(Some).map_err(|problem| {
+            Error::new(Code::Configuration, problem)
+                .doing(format!("cannot use {}", path.display()))
+                .hint(format!("rm '{}'", path.display()))
+        })
+    }
+
+    fn relay_file(&self, profile: &str) -> PathBuf {
+        self.directory.join(format!("{profile}.relay.json"))
+    }
+
     /// A profile's login with its key.
     ///
     /// # Errors
@@ -187,6 +208,11 @@ impl Credentials {
             whoami: login.whoami.clone(),
             key,
         };
+        let known = KnownRelay {
+            relay: login.relay.clone(),
+            trust: login.trust.clone(),
+        };
+        private::write(&self.directory, &self.relay_file(profile), known.to_text()?.as_bytes())?;
         private::write(&self.directory, &self.file(profile), record.to_text()?.as_bytes())?;
         if let Some(KeptKey::Keyring(account)) = before.map(|record| record.key)
             && record.key != KeptKey::Keyring(account.clone())

@@ -1,4 +1,4 @@
-//! A login's file: JSON.
+//! A login's files, JSON: the login itself, and the relay that is remembered after it.
 
 use hoop_shared::api::Whoami;
 use hoop_shared::tls::{Pin, Trust};
@@ -28,6 +28,15 @@ pub struct Record {
     pub key: KeptKey,
 }
 
+/// A relay that a profile has logged in at. It stays known after a logout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRelay {
+    /// The relay.
+    pub relay: RelayAddress,
+    /// How this relay is known.
+    pub trust: Trust,
+}
+
 /// Where a key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeptKey {
@@ -45,6 +54,13 @@ struct Form {
     certificate: String,
     whoami: Whoami,
     key: KeyForm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownRelayForm {
+    relay: RelayAddress,
+    trust: TrustForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,26 +95,74 @@ mod as_pem {
     }
 }
 
+impl TrustForm {
+    fn of(trust: &Trust) -> Self {
+        match trust {
+            Trust::System => Self::System,
+            Trust::Pin(pin) => Self::Pin(pin.to_string()),
+            Trust::Ca(certificates) => Self::Ca(certificates.iter().map(|der| STANDARD.encode(der)).collect()),
+        }
+    }
+
+    fn read(self) -> Result<Trust, String> {
+        match self {
+            Self::System => Ok(Trust::System),
+            Self::Pin(pin) => pin.parse::<Pin>().map(Trust::Pin).map_err(|error| error.to_string()),
+            Self::Ca(certificates) => certificates
+                .iter()
+                .map(|der| STANDARD.decode(der).map(CertificateDer::from))
+                .collect::<Result<_, _>>()
+                .map(Trust::Ca)
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Reads JSON. serde's messages quote values: only the place is repeated, for a key may be among them.
+fn read_form<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text)
+        .map_err(|error| format!("line {}, column {} is not as expected", error.line(), error.column()))
+}
+
+fn write_form<T: Serialize>(form: &T) -> Result<Zeroizing<String>> {
+    serde_json::to_string_pretty(form)
+        .map(Zeroizing::new)
+        .map_err(|error| Error::failed(error.to_string()))
+}
+
+impl KnownRelay {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let form: KnownRelayForm = read_form(text)?;
+        Ok(Self {
+            relay: form.relay,
+            trust: form.trust.read()?,
+        })
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn to_text(&self) -> Result<Zeroizing<String>> {
+        write_form(&KnownRelayForm {
+            relay: self.relay.clone(),
+            trust: TrustForm::of(&self.trust),
+        })
+    }
+}
+
 impl Record {
     /// Reads a file's text.
     ///
     /// # Errors
     /// A sentence about what is wrong.
     pub fn read(text: &str) -> Result<Self, String> {
-        // serde's messages quote values: only the place is repeated, for the key is among them.
-        let form: Form = serde_json::from_str(text)
-            .map_err(|error| format!("line {}, column {} is not as expected", error.line(), error.column()))?;
-        let trust = match form.trust {
-            TrustForm::System => Trust::System,
-            TrustForm::Pin(pin) => Trust::Pin(pin.parse::<Pin>().map_err(|error| error.to_string())?),
-            TrustForm::Ca(certificates) => Trust::Ca(
-                certificates
-                    .iter()
-                    .map(|der| STANDARD.decode(der).map(CertificateDer::from))
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| error.to_string())?,
-            ),
-        };
+        let form: Form = read_form(text)?;
+        let trust = form.trust.read()?;
         Ok(Self {
             relay: form.relay,
             trust,
@@ -118,11 +182,7 @@ impl Record {
     pub fn to_text(&self) -> Result<Zeroizing<String>> {
         let form = Form {
             relay: self.relay.clone(),
-            trust: match &self.trust {
-                Trust::System => TrustForm::System,
-                Trust::Pin(pin) => TrustForm::Pin(pin.to_string()),
-                Trust::Ca(certificates) => TrustForm::Ca(certificates.iter().map(|der| STANDARD.encode(der)).collect()),
-            },
+            trust: TrustForm::of(&self.trust),
             certificate: self.certificate.clone(),
             whoami: self.whoami.clone(),
             key: match &self.key {
@@ -130,8 +190,6 @@ impl Record {
                 KeptKey::File(key) => KeyForm::File(key.clone()),
             },
         };
-        serde_json::to_string_pretty(&form)
-            .map(Zeroizing::new)
-            .map_err(|error| Error::failed(error.to_string()))
+        write_form(&form)
     }
 }

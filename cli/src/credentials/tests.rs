@@ -112,6 +112,8 @@ async fn a_kept_login_comes_back_from_a_file_that_only_its_owner_reads() {
     assert!(credentials.load("other").await.unwrap().is_none(), "profiles are apart");
     assert!(credentials.remove("work").await.unwrap());
     assert!(!credentials.remove("work").await.unwrap());
+    let known = credentials.known_relay("work").unwrap().unwrap();
+    assert_eq!(known.trust, back.trust, "the relay stays known after a logout");
 }
 
 #[tokio::test]

@@ -167,6 +167,7 @@ fn config_dir(environment: &Environment) -> Result<PathBuf> {
 fn check_profile(name: &str) -> Result<()> {
     let fits = (1..=MAX_PROFILE_NAME).contains(&name.len())
         && !name.starts_with('.')
+        && !name.ends_with(".relay")
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
@@ -174,7 +175,7 @@ fn check_profile(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::Usage, format!("`{name}` cannot be a profile's name"))
-        .hint("a name has 1 to 64 of A-Z a-z 0-9 . _ - and does not begin with a dot"))
+        .hint("a name has 1 to 64 of A-Z a-z 0-9 . _ -, does not begin with a dot, and does not end in .relay"))
 }
 
 fn wrong_variable(name: &str, problem: &dyn std::fmt::Display) -> Error {

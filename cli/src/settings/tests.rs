@@ -97,7 +97,7 @@ fn an_empty_variable_is_as_good_as_none() {
 
 #[test]
 fn a_profile_cannot_name_another_file() {
-    for name in ["../x", "a/b", ".hidden", "", "a b", &"x".repeat(65)] {
+    for name in ["../x", "a/b", ".hidden", "a.relay", "", "a b", &"x".repeat(65)] {
         let global = Global {
             profile: Some(name.to_owned()),
             ..Global::default()
