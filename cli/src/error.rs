@@ -210,10 +210,15 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_a_larger_task_fails() {
-        let error = Error::failed("mode 644").doing("the file is not safe to use").doing("cannot open db");
+        let error = Error::failed("mode 644")
+            .doing("the file is not safe to use")
+            .doing("cannot open db");
         assert_eq!(error.headline(), "cannot open db");
         assert_eq!(error.reason().as_deref(), Some("the file is not safe to use: mode 644"));
-        assert_eq!(error.to_string(), "cannot open db: the file is not safe to use: mode 644");
+        assert_eq!(
+            error.to_string(),
+            "cannot open db: the file is not safe to use: mode 644"
+        );
     }
 
     #[test]

@@ -52,7 +52,11 @@ pub fn find(program: &OsStr, path: &[PathBuf]) -> Result<()> {
     } else {
         path.iter().any(|directory| directory.join(named).is_file())
     };
-    if found { Ok(()) } else { Err(not_started(program, &io::ErrorKind::NotFound.into())) }
+    if found {
+        Ok(())
+    } else {
+        Err(not_started(program, &io::ErrorKind::NotFound.into()))
+    }
 }
 
 impl Client {
@@ -221,7 +225,11 @@ mod tests {
         let path = [PathBuf::from("/nowhere"), PathBuf::from("/bin")];
         assert!(find("sh".as_ref(), &path).is_ok());
         assert!(find("/bin/sh".as_ref(), &[]).is_ok());
-        for missing in ["no-such-program-here", "/bin/no-such-program-here", "./no-such-program-here"] {
+        for missing in [
+            "no-such-program-here",
+            "/bin/no-such-program-here",
+            "./no-such-program-here",
+        ] {
             assert_eq!(find(missing.as_ref(), &path).unwrap_err().exit_code(), 127, "{missing}");
         }
     }

@@ -105,7 +105,7 @@ async fn a_kept_login_comes_back_from_a_file_that_only_its_owner_reads() {
     assert_eq!(mode(credentials.directory()), 0o700);
     let back = credentials.load("work").await.unwrap().unwrap();
     assert_eq!(
-        (back.relay, back.trust, back.key),
+        (back.relay, back.trust.clone(), back.key),
         (login.relay, login.trust, login.key)
     );
     assert_eq!(expires_of(&back.certificate).unwrap().unix_timestamp(), 4_000_000_000);
