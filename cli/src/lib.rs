@@ -7,6 +7,8 @@
 //! | [`command`] | one file for each command |
 //! | [`login`] | how a person or a workload gets a certificate |
 //! | [`credentials`] | where the key and the certificate are kept |
+//! | [`approve`] | the live queue of requests, and a request in full |
+//! | [`replay`] | a recorded session, as it was |
 //! | [`relay_api`] | the relay's HTTPS API |
 //! | [`tunnel`] | sessions and their streams, over QUIC or TCP |
 //! | [`client`] | the local end of a session: listener, environment, process |

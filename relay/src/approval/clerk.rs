@@ -234,7 +234,7 @@ impl Clerk {
                 .unwrap_or_else(|| Refusal::new(Code::RelayFault, "the request's state is not consistent")),
             ReleaseError::Lapsed(why) => {
                 Refusal::new(Code::ApprovalExpired, format!("the approval no longer holds: {why}"))
-                    .hint("run the statement again to make a new request")
+                    .hint("try again: that makes a new request")
                     .request(id.clone())
             }
             ReleaseError::Pending => {

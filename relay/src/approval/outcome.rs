@@ -35,7 +35,7 @@ impl Outcome {
                     .hint("talk to who denied it before asking again: the same statement makes a new request")
             }
             Self::Expired => Refusal::new(Code::ApprovalExpired, format!("the approval of {request} expired"))
-                .hint("run the statement again to make a new request"),
+                .hint("try again: that makes a new request"),
             Self::Cancelled => Refusal::new(Code::ApprovalCancelled, format!("{request} was withdrawn")),
         };
         Some(refusal.request(request.clone()))

@@ -219,8 +219,9 @@ fn ended(request: &Request) -> Result<u8> {
                 format!("{id} was denied{by}{}", why.unwrap_or_default()),
             )
         }
-        RequestStatus::Expired => Refusal::new(Code::ApprovalExpired, format!("{id} expired"))
-            .hint("run the statement again to make a new request"),
+        RequestStatus::Expired => {
+            Refusal::new(Code::ApprovalExpired, format!("{id} expired")).hint("try again: that makes a new request")
+        }
         RequestStatus::Cancelled => Refusal::new(Code::ApprovalCancelled, format!("{id} was withdrawn")),
     };
     Err(Error::from(refusal.request(id.clone())))

@@ -166,7 +166,8 @@ fn a_denial_wins_until_release_and_not_after() {
 #[test]
 fn an_approval_counts_only_while_its_giver_may_give_it() {
     let now = OffsetDateTime::now_utc();
-    let cases: &[(&[(&str, &[&str])], &str)] = &[
+    type Logins = &'static [(&'static str, &'static [&'static str])];
+    let cases: [(Logins, &str); 3] = [
         (&[("agent-1", &[])], "revoked or not logged in any more"),
         (&[("agent-1", &[]), ("bo-1", &["engineers"])], "in other groups now"),
         (&[("bo-1", &["dba"])], "who asks is not logged in any more"),

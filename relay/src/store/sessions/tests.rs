@@ -75,7 +75,7 @@ async fn lists_have_ones_own_and_those_of_permitted_connections() {
             .map(|session| session.summary.id)
             .collect::<Vec<_>>()
     };
-    assert_eq!(list("agent", &[], None, 10).await, [first.clone()]);
+    assert_eq!(list("agent", &[], None, 10).await, std::slice::from_ref(&first));
     assert_eq!(list("bo", &[], None, 10).await, [third.clone(), second.clone()]);
     assert_eq!(
         list("ana", &["db-prod"], None, 10).await,
