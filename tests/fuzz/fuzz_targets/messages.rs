@@ -1,0 +1,43 @@
+//! PostgreSQL's messages of both sides: no panic, and every split gives the same frames.
+#![no_main]
+
+use bytes::BytesMut;
+use hoop_relay::engine::postgres::codec::frame::{Frame, Side};
+use hoop_relay::engine::postgres::codec::{backend, frontend};
+use libfuzzer_sys::fuzz_target;
+
+/// Frames that bytes hold, fed in pieces.
+fn frames<'a>(side: Side, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let mut input = BytesMut::new();
+    let mut found = Vec::new();
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            match Frame::next(side, &mut input) {
+                Ok(Some(frame)) => found.push(frame.bytes().to_vec()),
+                Ok(None) => break,
+                Err(_) => return found,
+            }
+        }
+    }
+    found
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    for side in [Side::Client, Side::Server] {
+        let whole = frames(side, std::iter::once(bytes));
+        assert_eq!(whole, frames(side, bytes.chunks(1)));
+        for frame in whole {
+            let body = frame.get(5..).unwrap_or_default();
+            let _ = frontend::query(body);
+            let _ = frontend::Parse::decode(body);
+            let _ = frontend::Bind::decode(body);
+            let _ = frontend::Execute::decode(body);
+            let _ = backend::row_description(body);
+            let _ = backend::parameter_description(body);
+            let _ = backend::data_row(body);
+            let _ = backend::parameter_status(body);
+            let _ = backend::command_complete(body);
+        }
+    }
+});
