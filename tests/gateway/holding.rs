@@ -123,8 +123,8 @@ fn a_client_that_goes_away_withdraws_what_it_asked_for() {
     let (ana, bo) = (world.person("ana"), world.person("bo"));
     let psql = ana.psql_start(DELETE);
     let id = bo.pending_request()["id"].as_str().unwrap().to_owned();
-    psql.signal("KILL");
-    drop(psql);
+    psql.signal("TERM");
+    psql.finish();
     hoop_tests::eventually("the request is withdrawn", || {
         let shown = bo
             .hoopctl(&["requests", "show", &id, "-o", "json"])

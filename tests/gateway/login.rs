@@ -45,8 +45,7 @@ fn a_wrong_pin_is_refused() {
 fn a_login_by_pin_works() {
     let world = World::start();
     let ana = world.stranger();
-    ana.hoopctl(&["login", &world.relay, "--pin", &world.pin, "--no-input"])
-        .expect_code(0);
+    ana.log_in_with(&["--pin", &world.pin], "ana");
     assert_eq!(ana.psql("SELECT 1").expect_code(0).stdout.trim(), "1");
 }
 

@@ -30,25 +30,23 @@ impl<'w> Person<'w> {
 
     pub(crate) fn log_in(world: &'w World, user: &str) -> Self {
         let person = Self::stranger(world);
-        let mut login = person.command(&[
-            "login",
-            &world.relay,
-            "--ca",
-            &world.ca.display().to_string(),
-            "--no-input",
-        ]);
-        let mut login = Running::new(
-            login
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("hoopctl"),
-        );
-        let code = read_user_code(login.child().stderr.take().expect("a pipe"));
-        choose_on_the_device_page(&world.issuer, &code, user);
-        login.finish().expect_code(0);
+        person.log_in_with(&["--ca", &world.ca.display().to_string()], user);
         person
+    }
+
+    /// Logs in by the device flow as `user` of the embedded provider, with these options.
+    #[track_caller]
+    pub fn log_in_with(&self, options: &[&str], user: &str) {
+        let mut login = self.command(&["login", &self.world.relay, "--no-input"]);
+        let login = login
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut login = Running::new(login.spawn().expect("hoopctl"));
+        let code = read_user_code(login.child().stderr.take().expect("a pipe"));
+        choose_on_the_device_page(&self.world.issuer, &code, user);
+        login.finish().expect_code(0);
     }
 
     /// Their configuration folder.

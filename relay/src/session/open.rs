@@ -18,6 +18,8 @@ use crate::record::{Header, Recordings};
 
 /// The longest reason, in characters: a sentence or two, shown to approvers and kept with the recording.
 const LONGEST_REASON: usize = 1_000;
+/// The longest name, in bytes, for which names like it are looked for.
+const LONGEST_NAME: usize = 64;
 
 /// What a client asks for.
 #[derive(Clone, Debug)]
@@ -66,8 +68,7 @@ impl Door {
         }
         let rules = self.rules.load_full();
         let Some(connection) = rules.config().connection(&wish.connection) else {
-            return Err(Refusal::new(Code::NotFound, "the relay has no connection of this name")
-                .hint("`hoopctl ls` shows those that you may use"));
+            return Err(unknown(&rules, &identity, &wish));
         };
         let id =
             SessionId::random().map_err(|_| Refusal::new(Code::RelayFault, "the relay cannot make a session id"))?;
@@ -210,4 +211,40 @@ fn header(grant: &Grant) -> Header {
         source: grant.source(),
         started: OffsetDateTime::now_utc(),
     }
+}
+
+/// Nothing has the name that was asked for: names those that are like it, of those that the principal may open.
+fn unknown(rules: &Rules, identity: &Identity, wish: &Wish) -> Refusal {
+    let asked = wish.connection.to_lowercase();
+    let mut nearest: Vec<(usize, &str)> = rules
+        .config()
+        .connections
+        .iter()
+        // A name as long as that costs the product of the lengths, and is a slip of no finger.
+        .filter(|_| asked.len() <= LONGEST_NAME)
+        .filter(|connection| {
+            let answer = rules
+                .policies()
+                .connect(identity, connection, wish.reason.as_deref(), wish.source);
+            !matches!(answer, ConnectDecision::Block(_))
+        })
+        .map(|connection| {
+            (
+                strsim::damerau_levenshtein(&asked, &connection.name),
+                connection.name.as_str(),
+            )
+        })
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .collect();
+    nearest.sort_unstable();
+    let names: Vec<String> = nearest.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    let hint = if names.is_empty() {
+        "`hoopctl ls` shows those that you may use".to_owned()
+    } else {
+        format!(
+            "did you mean {}? `hoopctl ls` shows those that you may use",
+            names.join(" or ")
+        )
+    };
+    Refusal::new(Code::NotFound, "the relay has no connection of this name").hint(hint)
 }

@@ -6,7 +6,9 @@ const cookies = new Map();
 async function visit(url, init = {}) {
   for (let hops = 0; hops < 20; hops += 1) {
     const headers = { ...(init.headers ?? {}), cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
-    const answer = await fetch(url, { ...init, headers, redirect: 'manual' });
+    // The provider may close an idle connection just when it is used again.
+    const ask = () => fetch(url, { ...init, headers, redirect: 'manual' });
+    const answer = await ask().catch(ask);
     for (const line of answer.headers.getSetCookie()) {
       const [pair] = line.split(';');
       const at = pair.indexOf('=');
