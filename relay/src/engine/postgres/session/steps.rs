@@ -112,6 +112,8 @@ pub enum Unresolved {
     Unready(Unready),
     /// They depend on what the server has, and answers are outstanding.
     Outstanding,
+    /// They execute a statement that the server does not have.
+    Missing(String),
     /// They cannot pass.
     Refused(Refusal),
 }
@@ -163,7 +165,7 @@ pub fn resolve_prepared<J: Judge>(
         return Ok((reading, steps));
     };
     let Some(Kind::Prepare { inner, .. }) = reading.statements.get(index).map(|statement| &statement.kind) else {
-        return Err(Unresolved::Refused(unknown_statement("")));
+        return Err(Unresolved::Missing(String::new()));
     };
     let mut resolver = Resolver {
         judge,
@@ -285,7 +287,7 @@ impl<J: Judge> Resolver<'_, J> {
             return Err(Unresolved::Outstanding);
         }
         let found = self.names.statements.get(name).cloned();
-        found.ok_or_else(|| Unresolved::Refused(unknown_statement(name)))
+        found.ok_or_else(|| Unresolved::Missing(name.to_owned()))
     }
 
     fn check(&self, name: &str) -> Result<(), Unresolved> {

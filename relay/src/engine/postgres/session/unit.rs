@@ -14,7 +14,7 @@ use super::names::{Name, Portal, Prepared, RowsPlan};
 use super::steps::{Steps, Unresolved, resolve, resolve_prepared, unknown_statement};
 use super::{Attention, Conversation, Intake};
 use crate::engine::postgres::codec::backend::{Column, Status};
-use crate::engine::postgres::codec::frame::Frame;
+use crate::engine::postgres::codec::frame::{Frame, client};
 use crate::engine::postgres::codec::frontend::{self, Bind, Format, Formats, Parse};
 use crate::engine::postgres::codec::{DecodeError, write};
 use crate::inspect::sql::{Kind, Lineage, Reading};
@@ -102,7 +102,7 @@ impl<J: Judge> Conversation<J> {
         let steps = match resolve(&mut self.judge, &self.names, settled, &self.reserved, &text, &reading) {
             Ok(steps) => steps,
             // What it executes by name is resolved again at Bind: then it must be there.
-            Err(Unresolved::Refused(_)) => Steps::default(),
+            Err(Unresolved::Refused(_) | Unresolved::Missing(_)) => Steps::default(),
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
         };
         let unit = self.unit(frame.bytes().clone(), text.clone(), reading, &steps, Vec::new());
@@ -148,10 +148,7 @@ impl<J: Judge> Conversation<J> {
                 return Ok(Flow::Wait(frame));
             }
             Found::Absent => {
-                let mut report = self.judge.report(&unknown_statement(bind.statement));
-                report.code = "26000".to_owned();
-                self.refuse_extended(&report);
-                return Ok(Flow::Done);
+                return Ok(self.unresolved(Unresolved::Missing(bind.statement.to_owned()), frame));
             }
         };
         let settled = self.expected.is_empty();
@@ -346,6 +343,17 @@ impl<J: Judge> Conversation<J> {
             Unresolved::Outstanding => {
                 self.wait_for_answers();
                 Flow::Wait(frame)
+            }
+            Unresolved::Missing(name) => {
+                self.kept_back = None;
+                let mut report = self.judge.report(&unknown_statement(&name));
+                report.code = "26000".to_owned();
+                if frame.tag() == client::QUERY {
+                    self.refuse_query(&report);
+                } else {
+                    self.refuse_extended(&report);
+                }
+                Flow::Done
             }
             Unresolved::Refused(refusal) => {
                 self.kept_back = None;
