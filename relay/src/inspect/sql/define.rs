@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use pg_raw_parse::raw::{AlterTableType as Alter, ConstrType, DropBehavior, ObjectType};
+use pg_raw_parse::raw::{ConstrType, DropBehavior};
 use pg_raw_parse::{Node, nodes};
 
 use super::expression::Role;
 use super::reader::{Reader, table};
 use super::scope::{Env, Frame};
 use super::write::made;
-use crate::inspect::catalog::{Relation, RelationKind};
+use crate::inspect::catalog::Relation;
 use crate::policy::{CallKind, Resource, SqlAction};
 
 impl Reader<'_> {
@@ -230,7 +230,7 @@ impl Reader<'_> {
         }
     }
 
-    fn partition_bound(&mut self, bound: &nodes::PartitionBoundSpec, env: &Env<'_>) {
+    pub fn partition_bound(&mut self, bound: &nodes::PartitionBoundSpec, env: &Env<'_>) {
         for value in bound
             .listdatums()
             .iter()
@@ -247,7 +247,7 @@ impl Reader<'_> {
         }
     }
 
-    fn constraint(&mut self, constraint: &nodes::Constraint, env: &Env<'_>) {
+    pub fn constraint(&mut self, constraint: &nodes::Constraint, env: &Env<'_>) {
         self.expression(constraint.raw_expr(), env, Role::Decides);
         self.expression(constraint.where_clause(), env, Role::Decides);
         match constraint.contype {
@@ -287,88 +287,6 @@ impl Reader<'_> {
                 }
             }
             ConstrType::CONSTR_EXCLUSION => self.unknown(),
-            _ => {}
-        }
-    }
-
-    fn alter_table(&mut self, alter: &nodes::AlterTableStmt) {
-        let Some(range) = alter.relation() else {
-            self.unknown();
-            return;
-        };
-        let Some(relation) = self.relation(range) else { return };
-        self.on_relation(SqlAction::Alter, &relation);
-        let source = self.source(&relation, None);
-        let mut frame = Frame::single(source);
-        for command in alter.cmds() {
-            let Node::AlterTableCmd(command) = command else {
-                self.unknown();
-                continue;
-            };
-            if let (Alter::AT_AddColumn, Node::ColumnDef(column)) = (command.subtype, command.def()) {
-                let added = made("", std::iter::once(Arc::from(column.colname().unwrap_or_default())));
-                frame.visible.columns.extend(added.shape.columns);
-            }
-            let env = Env {
-                frame: &frame,
-                outer: None,
-                ctes: None,
-            };
-            self.alter_command(command, &relation, &env);
-        }
-    }
-
-    fn alter_command(&mut self, command: &nodes::AlterTableCmd, relation: &Arc<Relation>, env: &Env<'_>) {
-        match command.subtype {
-            Alter::AT_DropColumn => {
-                let name: Arc<str> = Arc::from(command.name().unwrap_or_default());
-                self.on_column(SqlAction::Drop, relation, &name);
-                if command.behavior == DropBehavior::DROP_CASCADE {
-                    self.cascades(vec![relation.clone()]);
-                }
-            }
-            Alter::AT_DropConstraint if command.behavior == DropBehavior::DROP_CASCADE => {
-                self.cascades(vec![relation.clone()])
-            }
-            Alter::AT_ChangeOwner => self.on_relation(SqlAction::Grant, relation),
-            Alter::AT_AttachPartition | Alter::AT_DetachPartition | Alter::AT_DetachPartitionFinalize => {
-                match command.def() {
-                    Node::PartitionCmd(partition) => {
-                        self.changes(SqlAction::Alter, partition.name());
-                        if let Some(bound) = partition.bound() {
-                            self.partition_bound(bound, env);
-                        }
-                    }
-                    _ => self.unknown(),
-                }
-            }
-            Alter::AT_AddInherit | Alter::AT_DropInherit => match command.def() {
-                Node::RangeVar(parent) => self.changes(SqlAction::Alter, Some(parent)),
-                _ => self.unknown(),
-            },
-            _ => {}
-        }
-        match command.def() {
-            Node::ColumnDef(column) => {
-                self.expression(column.raw_default(), env, Role::Decides);
-                for constraint in column.constraints().iter().filter_map(as_constraint) {
-                    self.constraint(constraint, env);
-                }
-                if command.subtype == Alter::AT_AlterColumnType {
-                    // The rows are written again, as other values.
-                    if let Some(name) = column.type_name() {
-                        self.cast(name, 0);
-                    }
-                    for function in relation.write_calls.clone() {
-                        self.call_oid(function, CallKind::Function);
-                    }
-                }
-            }
-            Node::Constraint(constraint) => self.constraint(constraint, env),
-            // The new default, or the expression of a generated column.
-            other if matches!(command.subtype, Alter::AT_ColumnDefault | Alter::AT_SetExpression) => {
-                self.expression(other, env, Role::Decides);
-            }
             _ => {}
         }
     }
@@ -421,107 +339,6 @@ impl Reader<'_> {
         }
     }
 
-    fn truncates(&mut self, relation: &Arc<Relation>, cascade: bool, children: bool) {
-        let mut work = vec![relation.clone()];
-        let mut seen = std::collections::HashSet::from([relation.oid]);
-        while let Some(relation) = work.pop() {
-            self.on_relation(SqlAction::Truncate, &relation);
-            self.triggers(&relation, crate::inspect::catalog::Event::Truncate);
-            let mut next: Vec<u32> = Vec::new();
-            if children {
-                next.extend(self.world.catalog.children(relation.oid));
-            }
-            if cascade {
-                next.extend(self.world.catalog.referencing(relation.oid).iter().map(|key| key.from));
-            }
-            for oid in next {
-                if seen.insert(oid) {
-                    match self.world.catalog.relation(oid) {
-                        Some(relation) => work.push(relation.clone()),
-                        None => self.unknown(),
-                    }
-                }
-            }
-        }
-    }
-
-    fn drop(&mut self, drop: &nodes::DropStmt) {
-        let cascade = drop.behavior == DropBehavior::DROP_CASCADE;
-        let mut dropped = Vec::new();
-        for object in drop.objects() {
-            let names: Vec<&str> = match object {
-                Node::NodeList(list) => list.iter().filter_map(Node::as_str).collect(),
-                Node::String(name) => name.sval().into_iter().collect(),
-                _ => Vec::new(),
-            };
-            match drop.remove_type {
-                ObjectType::OBJECT_TABLE
-                | ObjectType::OBJECT_VIEW
-                | ObjectType::OBJECT_MATVIEW
-                | ObjectType::OBJECT_SEQUENCE
-                | ObjectType::OBJECT_FOREIGN_TABLE
-                | ObjectType::OBJECT_INDEX => match self.relation_by_names(&names) {
-                    Some(relation) => dropped.push(relation),
-                    // DROP IF EXISTS of what is not there does nothing; the snapshot may be older than the relation.
-                    None => {
-                        let (schema, name) = match names.as_slice() {
-                            [schema, name] | [_, schema, name] => (*schema, *name),
-                            [name] => ("", *name),
-                            _ => ("", ""),
-                        };
-                        self.act(SqlAction::Drop, Resource::Table(Arc::from(schema), Arc::from(name)));
-                        self.not_found(names.join("."));
-                    }
-                },
-                ObjectType::OBJECT_SCHEMA => {
-                    let schema: Arc<str> = Arc::from(names.first().copied().unwrap_or_default());
-                    self.act(SqlAction::Drop, Resource::Schema(schema.clone()));
-                    if cascade {
-                        dropped.extend(
-                            self.world
-                                .catalog
-                                .relations()
-                                .filter(|relation| relation.schema == schema && relation.kind != RelationKind::Index)
-                                .cloned(),
-                        );
-                    }
-                }
-                // … ON table: the last name is the trigger's, rule's, policy's own.
-                ObjectType::OBJECT_TRIGGER | ObjectType::OBJECT_RULE | ObjectType::OBJECT_POLICY => {
-                    let of = names.split_last().map(|(_, of)| of).unwrap_or_default();
-                    match self.relation_by_names(of) {
-                        Some(relation) => {
-                            self.on_relation(SqlAction::Drop, &relation);
-                            self.on_relation(SqlAction::Alter, &relation);
-                        }
-                        None => self.not_found(names.join(".")),
-                    }
-                }
-                kind => {
-                    self.drop_other(kind, object);
-                    if cascade {
-                        // Columns, tables, views may go with it.
-                        self.unknown();
-                    }
-                }
-            }
-        }
-        for relation in &dropped {
-            self.on_relation(SqlAction::Drop, relation);
-            // Partitions go with their parent, asked or not.
-            if relation.kind == RelationKind::Partitioned {
-                for child in self.world.catalog.children(relation.oid).to_vec() {
-                    if let Some(child) = self.world.catalog.relation(child).cloned() {
-                        self.on_relation(SqlAction::Drop, &child);
-                    }
-                }
-            }
-        }
-        if cascade {
-            self.cascades(dropped);
-        }
-    }
-
     /// The relation that a list of names means, along the search path.
     pub fn relation_by_names(&self, names: &[&str]) -> Option<Arc<Relation>> {
         match names {
@@ -533,44 +350,9 @@ impl Reader<'_> {
             _ => None,
         }
     }
-
-    /// DROP … CASCADE: views over the relations, children, and tables whose foreign keys or defaults go.
-    fn cascades(&mut self, from: Vec<Arc<Relation>>) {
-        let mut seen: std::collections::HashSet<u32> = from.iter().map(|relation| relation.oid).collect();
-        let mut work = from;
-        while let Some(relation) = work.pop() {
-            let catalog = self.world.catalog;
-            for key in catalog.referencing(relation.oid) {
-                if let Some(from) = catalog.relation(key.from) {
-                    self.on_relation(SqlAction::Alter, &from.clone());
-                }
-            }
-            if relation.kind == RelationKind::Sequence {
-                // The tables whose defaults use it are not in the snapshot.
-                self.unknown();
-            }
-            let next: Vec<u32> = catalog
-                .dependent_views(relation.oid)
-                .iter()
-                .chain(catalog.children(relation.oid))
-                .copied()
-                .collect();
-            for oid in next {
-                if seen.insert(oid) {
-                    match catalog.relation(oid).cloned() {
-                        Some(relation) => {
-                            self.on_relation(SqlAction::Drop, &relation);
-                            work.push(relation);
-                        }
-                        None => self.unknown(),
-                    }
-                }
-            }
-        }
-    }
 }
 
-fn as_constraint(node: Node<'_>) -> Option<&nodes::Constraint> {
+pub(super) fn as_constraint(node: Node<'_>) -> Option<&nodes::Constraint> {
     match node {
         Node::Constraint(constraint) => Some(constraint),
         _ => None,

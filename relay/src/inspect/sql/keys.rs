@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pg_raw_parse::raw::{A_Expr_Kind, BoolExprType, NullTestType, SubLinkType};
 use pg_raw_parse::{ConstValue, Node, nodes};
 
-use super::expression::{UNKNOWN, names};
+use super::names::{UNKNOWN, names};
 use super::reader::Reader;
 use super::scope::{Env, Frame, Source};
 use crate::inspect::catalog::{Catalog, Relation, RelationKind};

@@ -10,13 +10,21 @@
 //! Grammar: libpg_query, the sources of PostgreSQL 18's own parser. Facts about statements: the server's manual, part VI.
 
 mod administer;
+mod alter;
 mod call;
+mod convert;
 mod copy;
 mod define;
+mod drop;
 mod expression;
+mod follow;
 mod from;
+mod function_call;
 mod functions;
 mod keys;
+mod names;
+mod object;
+mod output_name;
 mod parse;
 mod query;
 mod read;
@@ -25,8 +33,11 @@ mod scope;
 mod session;
 pub mod settings;
 mod statement;
+mod table_function;
 #[cfg(test)]
 mod tests;
+mod view;
+mod with;
 mod write;
 
 use std::sync::Arc;

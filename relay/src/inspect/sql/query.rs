@@ -5,12 +5,13 @@ use std::sync::Arc;
 use pg_raw_parse::raw::{A_Expr_Kind, SetOperation};
 use pg_raw_parse::{ConstValue, Node, nodes};
 
+use super::Origin;
 use super::call::constant_text;
-use super::expression::{Role, names};
-use super::from::rename;
+use super::expression::Role;
+use super::names::names;
+use super::output_name::figure_name;
 use super::reader::{MAX_DEPTH, Reader};
 use super::scope::{Column, Ctes, Env, Frame, Shape};
-use super::{Origin, Scope, World, parse};
 use crate::inspect::catalog::Relation;
 use crate::policy::SqlAction;
 
@@ -307,152 +308,6 @@ impl Reader<'_> {
         shape
     }
 
-    /// The queries of a WITH clause.
-    pub fn with(
-        &mut self,
-        with: Option<&nodes::WithClause>,
-        outer: Option<&Env<'_>>,
-        ctes: Option<&Ctes<'_>>,
-    ) -> Vec<(Arc<str>, Shape)> {
-        let mut list: Vec<(Arc<str>, Shape)> = Vec::new();
-        let Some(with) = with else { return list };
-        let all: Vec<(Arc<str>, &nodes::CommonTableExpr)> = with
-            .ctes()
-            .iter()
-            .map(|cte| (Arc::from(cte.ctename().unwrap_or_default()), cte))
-            .collect();
-        for (index, (name, cte)) in all.iter().enumerate() {
-            let mut shape = if with.recursive {
-                // Later queries of the list can be named too; what they give is not known yet.
-                let later: Vec<(Arc<str>, Shape)> = all
-                    .iter()
-                    .skip(index + 1)
-                    .map(|(later, _)| (later.clone(), Shape::unknown()))
-                    .collect();
-                self.recursive(name, cte, &list, &later, outer, ctes)
-            } else {
-                let here = Ctes {
-                    list: &list,
-                    outer: ctes,
-                };
-                self.query(cte.ctequery(), outer, Some(&here))
-            };
-            rename(&mut shape, cte.aliascolnames().iter());
-            self.search_and_cycle(cte, &mut shape);
-            for column in &mut shape.columns {
-                column.base = None;
-            }
-            list.push((name.clone(), shape));
-        }
-        list
-    }
-
-    /// A query that may name itself. What its columns come from is everything that any of them comes from: a step may move values
-    /// from one column to another.
-    fn recursive(
-        &mut self,
-        name: &Arc<str>,
-        cte: &nodes::CommonTableExpr,
-        before: &[(Arc<str>, Shape)],
-        later: &[(Arc<str>, Shape)],
-        outer: Option<&Env<'_>>,
-        ctes: Option<&Ctes<'_>>,
-    ) -> Shape {
-        let list = |own: Option<Shape>| -> Vec<(Arc<str>, Shape)> {
-            before
-                .iter()
-                .cloned()
-                .chain(own.map(|own| (name.clone(), own)))
-                .chain(later.iter().cloned())
-                .collect()
-        };
-        let base = match cte.ctequery() {
-            Node::SelectStmt(select) if select.op == SetOperation::SETOP_UNION => select.larg(),
-            _ => None,
-        };
-        let Some(base) = base else {
-            let list = list(None);
-            let here = Ctes {
-                list: &list,
-                outer: ctes,
-            };
-            return self.query(cte.ctequery(), outer, Some(&here));
-        };
-        // The base term may use a WITH of the whole union; `query` below reads that in its place.
-        let mut own = {
-            let list = list(Some(Shape::unknown()));
-            let here = Ctes {
-                list: &list,
-                outer: ctes,
-            };
-            let with = match cte.ctequery() {
-                Node::SelectStmt(select) => select.with_clause(),
-                _ => None,
-            };
-            let inner = self.with(with, outer, Some(&here));
-            let inner_ctes = Ctes {
-                list: &inner,
-                outer: Some(&here),
-            };
-            self.query(Node::SelectStmt(base), outer, Some(&inner_ctes))
-        };
-        for _ in 0..2 {
-            let everything = Arc::new(own.everything());
-            for column in &mut own.columns {
-                column.origin = everything.clone();
-                column.ty = 0;
-            }
-            let mut bound = own.clone();
-            rename(&mut bound, cte.aliascolnames().iter());
-            self.search_and_cycle(cte, &mut bound);
-            let list = list(Some(bound));
-            let here = Ctes {
-                list: &list,
-                outer: ctes,
-            };
-            let whole = self.query(cte.ctequery(), outer, Some(&here));
-            if whole.columns.len() == own.columns.len() {
-                for (column, other) in own.columns.iter_mut().zip(&whole.columns) {
-                    let mut origin = (*column.origin).clone();
-                    origin.derive(&other.origin);
-                    column.origin = Arc::new(origin);
-                }
-            } else {
-                own = Shape::unknown();
-            }
-        }
-        let everything = Arc::new(own.everything());
-        for column in &mut own.columns {
-            column.origin = everything.clone();
-        }
-        own
-    }
-
-    /// SEARCH and CYCLE add columns that are made of the others.
-    fn search_and_cycle(&mut self, cte: &nodes::CommonTableExpr, shape: &mut Shape) {
-        let mut added = Vec::new();
-        if let Some(search) = cte.search_clause() {
-            added.extend(search.search_seq_column());
-        }
-        if let Some(cycle) = cte.cycle_clause() {
-            added.extend(cycle.cycle_mark_column());
-            added.extend(cycle.cycle_path_column());
-        }
-        if added.is_empty() {
-            return;
-        }
-        let everything = Arc::new(shape.everything());
-        self.decides(&everything);
-        for name in added {
-            shape.columns.push(Column {
-                name: Arc::from(name),
-                origin: everything.clone(),
-                base: None,
-                ty: 0,
-            });
-        }
-    }
-
     fn locking(&mut self, locking: &nodes::LockingClause, frame: &Frame, first_named: usize) {
         let mut relations: Vec<Arc<Relation>> = Vec::new();
         for item in locking.locked_rels() {
@@ -478,69 +333,6 @@ impl Reader<'_> {
             }
         }
     }
-
-    /// A view: its query's effects, read as the server printed it.
-    pub fn view(&mut self, relation: &Arc<Relation>) {
-        if self.views.contains(&relation.oid) || !self.views_read.insert(relation.oid) {
-            return;
-        }
-        let Some(text) = relation.view.clone() else {
-            self.unknown();
-            return;
-        };
-        self.views.push(relation.oid);
-        self.definition(&text);
-        self.views.pop();
-    }
-
-    /// A query as `pg_get_viewdef` prints it: every name is resolved from `pg_catalog` alone, the rest is qualified.
-    pub fn definition(&mut self, text: &str) -> Shape {
-        let Ok(parsed) = parse::parse(text) else {
-            self.unknown();
-            return Shape::unknown();
-        };
-        let scope = Scope {
-            search_path: ["pg_catalog".to_owned()].into(),
-            ..Scope::fresh()
-        };
-        let world = World {
-            scope: &scope,
-            parameter_types: &[],
-            ..*self.world
-        };
-        let mut inner = Reader::new(&world);
-        inner.views.clone_from(&self.views);
-        inner.depth = self.depth + 1;
-        inner.nodes = self.nodes;
-        inner.views_read = std::mem::take(&mut self.views_read);
-        if inner.views.is_empty() {
-            inner.views.push(0);
-        }
-        let mut shape = Shape::unknown();
-        for (index, (node, _)) in parsed.statements(text.len()).enumerate() {
-            if index == 0 {
-                shape = inner.query(node, None, None);
-            } else {
-                inner.unknown();
-            }
-        }
-        self.absorb(inner);
-        shape
-    }
-
-    /// Takes over what another reader found.
-    fn absorb(&mut self, mut inner: Reader<'_>) {
-        for effect in inner.finish() {
-            self.effect(effect);
-        }
-        self.tables.append(&mut inner.tables);
-        self.functions.append(&mut inner.functions);
-        self.unresolved.append(&mut inner.unresolved);
-        self.touches_masked |= inner.touches_masked;
-        self.named.append(&mut inner.named);
-        self.views_read.extend(inner.views_read);
-        self.nodes = inner.nodes;
-    }
 }
 
 /// Two branches of a set operation.
@@ -564,77 +356,4 @@ fn union(mut total: Shape, next: Shape) -> Shape {
         }
     }
     total
-}
-
-/// The name that the server gives a column without an alias.
-fn figure_name(node: Node<'_>) -> String {
-    let mut node = node;
-    let mut fallback = None;
-    loop {
-        let name = match node {
-            Node::ColumnRef(reference) => reference.fields().iter().filter_map(Node::as_str).next_back(),
-            Node::A_Indirection(expr) => match expr.indirection().iter().filter_map(Node::as_str).next_back() {
-                Some(name) => Some(name),
-                None => {
-                    node = expr.arg();
-                    continue;
-                }
-            },
-            Node::FuncCall(call) => call.funcname().iter().filter_map(Node::as_str).next_back(),
-            Node::TypeCast(cast) => {
-                if fallback.is_none() {
-                    fallback = cast
-                        .type_name()
-                        .and_then(|name| name.names().iter().filter_map(nodes::String::sval).next_back());
-                }
-                node = cast.arg();
-                continue;
-            }
-            Node::CollateClause(clause) => {
-                node = clause.arg();
-                continue;
-            }
-            Node::GroupingFunc(_) => Some("grouping"),
-            Node::SubLink(link) => match (link.sub_link_type, link.subselect()) {
-                (pg_raw_parse::raw::SubLinkType::EXISTS_SUBLINK, _) => Some("exists"),
-                (pg_raw_parse::raw::SubLinkType::ARRAY_SUBLINK, _) => Some("array"),
-                (pg_raw_parse::raw::SubLinkType::EXPR_SUBLINK, Node::SelectStmt(select)) => {
-                    let mut first = select;
-                    while let Some(left) = first.larg() {
-                        first = left;
-                    }
-                    match first.target_list().first() {
-                        Some(target) => match target.name() {
-                            Some(name) => Some(name),
-                            None => {
-                                node = target.val();
-                                continue;
-                            }
-                        },
-                        None => None,
-                    }
-                }
-                _ => None,
-            },
-            Node::CaseExpr(case) => {
-                if fallback.is_none() {
-                    fallback = Some("case");
-                }
-                node = case.defresult();
-                continue;
-            }
-            Node::A_ArrayExpr(_) => Some("array"),
-            Node::RowExpr(_) => Some("row"),
-            Node::CoalesceExpr(_) => Some("coalesce"),
-            Node::MinMaxExpr(expr) => Some(if expr.op == pg_raw_parse::raw::MinMaxOp::IS_GREATEST {
-                "greatest"
-            } else {
-                "least"
-            }),
-            Node::A_Expr(expr) if expr.kind == pg_raw_parse::raw::A_Expr_Kind::AEXPR_NULLIF => Some("nullif"),
-            Node::XmlSerialize(_) => Some("xmlserialize"),
-            _ => None,
-        };
-        return name.or(fallback).unwrap_or("?column?").to_owned();
-    }
 }

@@ -1,0 +1,98 @@
+//! ALTER TABLE, command by command.
+
+use std::sync::Arc;
+
+use pg_raw_parse::raw::{AlterTableType as Alter, DropBehavior};
+use pg_raw_parse::{Node, nodes};
+
+use super::define::as_constraint;
+use super::expression::Role;
+use super::reader::Reader;
+use super::scope::{Env, Frame};
+use super::write::made;
+use crate::inspect::catalog::Relation;
+use crate::policy::{CallKind, SqlAction};
+
+impl Reader<'_> {
+    pub fn alter_table(&mut self, alter: &nodes::AlterTableStmt) {
+        let Some(range) = alter.relation() else {
+            self.unknown();
+            return;
+        };
+        let Some(relation) = self.relation(range) else { return };
+        self.on_relation(SqlAction::Alter, &relation);
+        let source = self.source(&relation, None);
+        let mut frame = Frame::single(source);
+        for command in alter.cmds() {
+            let Node::AlterTableCmd(command) = command else {
+                self.unknown();
+                continue;
+            };
+            if let (Alter::AT_AddColumn, Node::ColumnDef(column)) = (command.subtype, command.def()) {
+                let added = made("", std::iter::once(Arc::from(column.colname().unwrap_or_default())));
+                frame.visible.columns.extend(added.shape.columns);
+            }
+            let env = Env {
+                frame: &frame,
+                outer: None,
+                ctes: None,
+            };
+            self.alter_command(command, &relation, &env);
+        }
+    }
+
+    pub fn alter_command(&mut self, command: &nodes::AlterTableCmd, relation: &Arc<Relation>, env: &Env<'_>) {
+        match command.subtype {
+            Alter::AT_DropColumn => {
+                let name: Arc<str> = Arc::from(command.name().unwrap_or_default());
+                self.on_column(SqlAction::Drop, relation, &name);
+                if command.behavior == DropBehavior::DROP_CASCADE {
+                    self.cascades(vec![relation.clone()]);
+                }
+            }
+            Alter::AT_DropConstraint if command.behavior == DropBehavior::DROP_CASCADE => {
+                self.cascades(vec![relation.clone()])
+            }
+            Alter::AT_ChangeOwner => self.on_relation(SqlAction::Grant, relation),
+            Alter::AT_AttachPartition | Alter::AT_DetachPartition | Alter::AT_DetachPartitionFinalize => {
+                match command.def() {
+                    Node::PartitionCmd(partition) => {
+                        self.changes(SqlAction::Alter, partition.name());
+                        if let Some(bound) = partition.bound() {
+                            self.partition_bound(bound, env);
+                        }
+                    }
+                    _ => self.unknown(),
+                }
+            }
+            Alter::AT_AddInherit | Alter::AT_DropInherit => match command.def() {
+                Node::RangeVar(parent) => self.changes(SqlAction::Alter, Some(parent)),
+                _ => self.unknown(),
+            },
+            _ => {}
+        }
+        match command.def() {
+            Node::ColumnDef(column) => {
+                self.expression(column.raw_default(), env, Role::Decides);
+                for constraint in column.constraints().iter().filter_map(as_constraint) {
+                    self.constraint(constraint, env);
+                }
+                if command.subtype == Alter::AT_AlterColumnType {
+                    // The rows are written again, as other values.
+                    if let Some(name) = column.type_name() {
+                        self.cast(name, 0);
+                    }
+                    for function in relation.write_calls.clone() {
+                        self.call_oid(function, CallKind::Function);
+                    }
+                }
+            }
+            Node::Constraint(constraint) => self.constraint(constraint, env),
+            // The new default, or the expression of a generated column.
+            other if matches!(command.subtype, Alter::AT_ColumnDefault | Alter::AT_SetExpression) => {
+                self.expression(other, env, Role::Decides);
+            }
+            _ => {}
+        }
+    }
+}
