@@ -9,7 +9,6 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::{Config, Connection, PostgresTarget, Target};
 use crate::mask::{Masks, PatternError};
 use crate::policy::Policies;
-use crate::target::catalog::Catalogs;
 
 /// One generation of what sessions run by.
 #[derive(Debug)]
@@ -17,36 +16,32 @@ pub struct Rules {
     config: Arc<Config>,
     policies: Arc<Policies>,
     masks: HashMap<String, Arc<Masks>>,
-    catalogs: HashMap<String, Arc<Catalogs>>,
 }
 
 /// The rules that hold now. A running session sees a new generation at its next look.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
 impl Rules {
-    /// Puts a generation together. `mask_key` is the relay's, so that hashes stay comparable. What is known of a target
-    /// is taken over from the generation before.
+    /// Puts a generation together. `mask_key` is the relay's, so that hashes stay comparable. A connection
+    /// that did not change is the very one of the generation before, so that what is known of its target stays.
     ///
     /// # Errors
     /// A mask's column pattern cannot be read.
     pub fn new(
-        config: Config,
+        mut config: Config,
         policies: Policies,
         mask_key: &[u8; 32],
         before: Option<&Self>,
     ) -> Result<Self, PatternError> {
-        let catalogs = |connection: &Arc<Connection>| {
-            let kept = before
-                .filter(|before| {
-                    before
-                        .config
-                        .connection(&connection.name)
-                        .is_some_and(|was| same_connection(was, connection))
-                })
-                .and_then(|before| before.catalogs.get(&connection.name));
-            (connection.name.clone(), kept.cloned().unwrap_or_default())
-        };
-        let catalogs = config.connections.iter().map(catalogs).collect();
+        if let Some(before) = before {
+            for connection in &mut config.connections {
+                if let Some(was) = before.config.connection(&connection.name)
+                    && same_connection(was, connection)
+                {
+                    *connection = Arc::clone(was);
+                }
+            }
+        }
         let compile =
             |name: &String| Masks::compile(&config.masks, name, mask_key).map(|masks| (name.clone(), Arc::new(masks)));
         let masks = config
@@ -58,7 +53,6 @@ impl Rules {
             config: Arc::new(config),
             policies: Arc::new(policies),
             masks,
-            catalogs,
         })
     }
 
@@ -75,11 +69,6 @@ impl Rules {
     /// The masks of a connection; `None` where there is no such connection.
     pub fn masks(&self, connection: &str) -> Option<&Arc<Masks>> {
         self.masks.get(connection)
-    }
-
-    /// What is known of a connection's target; `None` where there is no such connection.
-    pub fn catalogs(&self, connection: &str) -> Option<&Arc<Catalogs>> {
-        self.catalogs.get(connection)
     }
 
     /// Shares a first generation.

@@ -15,7 +15,6 @@ use crate::config::{Limits, SessionTimes};
 use crate::mask::Masks;
 use crate::policy::Policies;
 use crate::record::Recorder;
-use crate::target::catalog::Catalogs;
 
 /// How long a session outlives its control connection. Short: its client has nowhere to read why anything ends.
 const LOST_GRACE: Duration = Duration::from_secs(5);
@@ -29,7 +28,6 @@ const NOT_LOST: u64 = u64::MAX;
 pub struct Session {
     grant: Grant,
     rules: SharedRules,
-    catalog: Arc<Catalogs>,
     desk: Desk,
     limits: Limits,
     times: SessionTimes,
@@ -57,11 +55,9 @@ impl Session {
         recorder: Recorder,
     ) -> Self {
         let config = now.config();
-        let catalog = now.catalogs(&grant.connection().name).cloned().unwrap_or_default();
         Self {
             grant,
             rules,
-            catalog,
             desk,
             limits: config.limits.clone(),
             times: config.session.clone(),
@@ -98,11 +94,6 @@ impl Session {
     /// about to end.
     pub fn masks(&self) -> Option<Arc<Masks>> {
         self.rules.load().masks(&self.grant.connection().name).cloned()
-    }
-
-    /// What is known of its target's tables, shared by all sessions of the connection.
-    pub fn catalog(&self) -> &Arc<Catalogs> {
-        &self.catalog
     }
 
     /// Where its operations wait for approval.

@@ -262,3 +262,18 @@ fn a_connection_is_the_same_while_nothing_that_a_session_relies_on_changed() {
     assert!(!same_connection(&before, &moved));
     assert!(same_connection(&moved, &moved.clone()));
 }
+
+#[test]
+fn a_reload_keeps_the_connections_that_did_not_change() {
+    let before = rules(config(), PERMIT_ALL);
+    let policies = || crate::policy::Policies::parse(&[], Duration::from_secs(60)).unwrap();
+    let again = Rules::new(config(), policies(), &[7; 32], Some(&before)).unwrap();
+    let db = |rules: &Rules| std::sync::Arc::clone(rules.config().connection("db").unwrap());
+    assert!(std::sync::Arc::ptr_eq(&db(&before), &db(&again)));
+    let mut tagged = config();
+    let mut connection = connection(None);
+    connection.tags.clear();
+    tagged.connections = vec![std::sync::Arc::new(connection)];
+    let changed = Rules::new(tagged, policies(), &[7; 32], Some(&before)).unwrap();
+    assert!(db(&changed).tags.is_empty());
+}
