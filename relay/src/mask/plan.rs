@@ -285,18 +285,16 @@ fn witnessed(origin: &Origin, described: &Described, masked: &dyn MaskedBy, reac
         relation: table_oid,
         attnum,
     };
-    let named = || origin.copied.iter().chain(&origin.derived);
-    let agrees = origin.unknown || named().any(|column| *column == told);
-    // another column of the same relation: the two mean different columns
-    if !agrees && origin.copied.iter().any(|column| column.relation == told.relation) {
+    // system columns hold nothing that a user wrote
+    let agrees = origin.unknown
+        || attnum < 0
+        || origin.copied.contains(&told)
+        || origin.derived.iter().any(|column| column.relation == told.relation);
+    let elsewhere = origin.copied.iter().any(|column| column.relation == told.relation);
+    if !agrees && (reach || elsewhere) {
         return None;
     }
-    let seen = masked.mask(&told);
-    match (read, seen) {
-        // the statement's tree leads to a masked column, the target says that it is another one
-        (Some(_), None) if !agrees => None,
-        (read, seen) => Some(read.into_iter().chain(seen).reduce(stricter)),
-    }
+    Some(read.into_iter().chain(masked.mask(&told)).reduce(stricter))
 }
 
 /// The mask of a column that only the target knows.

@@ -4,12 +4,15 @@
 //! A statement is split as the server's lexer splits it (manual, section 4.1) with standard_conforming_strings on,
 //! which the relay pins. What cannot be split any further, an unclosed literal, counts as one to its end.
 
+mod insert;
 mod lexer;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hoop_shared::api::Parameter;
 
+use self::insert::InsertColumns;
 use self::lexer::{Token, TokenKind, Tokens};
 use super::detect::{Detectors, is_secret_name};
 use super::kind::{Format, Kind};
@@ -104,14 +107,20 @@ impl Scrubber {
         self.scrubbed(out, text.as_bytes())
     }
 
-    /// Scrubs bound parameters: type's oid, type's name, value as text. Very long values are cut.
+    /// Scrubs the parameters bound to a statement: type's oid, type's name, value as text. One that stands where a
+    /// password does is replaced; very long values are cut.
     pub fn parameters<'a>(
         &self,
+        statement: &str,
         parameters: impl IntoIterator<Item = (u32, &'a str, Option<&'a str>)>,
     ) -> ScrubbedParameters {
         let mut left = LONGEST_PARAMETERS;
-        let parameters = parameters.into_iter().map(|(oid, name, value)| {
+        let secret = secret_parameters(statement.as_bytes());
+        let parameters = parameters.into_iter().enumerate().map(|(index, (oid, name, value))| {
             let value = value.map(|value| {
+                if secret.contains(&(index + 1)) {
+                    return String::from_utf8_lossy(REDACTED).into_owned();
+                }
                 let mut out = Vec::new();
                 let kind = Kind::of(oid);
                 if self.text.value(kind, Format::Text, value.as_bytes(), &mut out) == Applied::Same {
@@ -137,30 +146,15 @@ impl Scrubber {
     }
 
     fn sql(&self, text: &[u8], depth: usize, out: &mut Vec<u8>) {
-        let mut secret = false;
+        let mut context = Context::default();
         let mut code = 0;
         for token in Tokens::new(text) {
-            match token.kind {
-                TokenKind::Space => {}
-                TokenKind::Word => {
-                    let word = text[token.start..token.end].trim_ascii();
-                    let word = word
-                        .strip_prefix(b"\"")
-                        .and_then(|word| word.strip_suffix(b"\""))
-                        .unwrap_or(word);
-                    let calls = || text[token.end..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(');
-                    let filler = [&b"encrypted"[..], b"unencrypted", b"is", b"to"]
-                        .iter()
-                        .any(|filler| word.eq_ignore_ascii_case(filler));
-                    secret = is_secret_name(word) || (secret && (filler || calls()));
-                }
-                TokenKind::Symbol => secret &= matches!(text[token.start], b'=' | b':' | b'>' | b'(' | b','),
-                TokenKind::Literal | TokenKind::Comment => {
-                    self.code(&text[code..token.start], out);
-                    code = token.end;
-                    self.literal(text, &token, secret, depth, out);
-                }
+            if matches!(token.kind, TokenKind::Literal | TokenKind::Comment) {
+                self.code(&text[code..token.start], out);
+                code = token.end;
+                self.literal(text, &token, context.is_secret(), depth, out);
             }
+            context.take(text, &token);
         }
         self.code(&text[code..], out);
     }
@@ -214,6 +208,70 @@ impl Scrubber {
             out.extend_from_slice(&text);
         }
     }
+}
+
+/// What the tokens so far say about the next value.
+#[derive(Debug, Default)]
+struct Context {
+    /// A name that means a secret stands before it.
+    named: bool,
+    /// A value has already stood behind that name.
+    valued: bool,
+    insert: InsertColumns,
+}
+
+impl Context {
+    fn is_secret(&self) -> bool {
+        self.named || self.insert.is_secret()
+    }
+
+    fn take(&mut self, text: &[u8], token: &Token) {
+        match token.kind {
+            TokenKind::Space | TokenKind::Comment => {}
+            TokenKind::Literal => self.valued = true,
+            TokenKind::Word => {
+                let word = &text[token.start..token.end];
+                let word = word
+                    .strip_prefix(b"\"")
+                    .and_then(|word| word.strip_suffix(b"\""))
+                    .unwrap_or(word);
+                self.insert.word(word);
+                if is_secret_name(word) {
+                    self.named = true;
+                    self.valued = false;
+                    return;
+                }
+                let filler = ["encrypted", "unencrypted", "is", "to"];
+                let filler = filler.iter().any(|filler| word.eq_ignore_ascii_case(filler.as_bytes()));
+                let calls = || text[token.end..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(');
+                self.named &= !self.valued && (filler || calls());
+            }
+            TokenKind::Symbol => {
+                let symbol = text[token.start];
+                self.insert.symbol(symbol);
+                self.named &= matches!(symbol, b'=' | b':' | b'>' | b'(' | b',');
+            }
+        }
+    }
+}
+
+/// The numbers of the parameters that stand where a secret does.
+fn secret_parameters(text: &[u8]) -> HashSet<usize> {
+    let mut context = Context::default();
+    let mut found = HashSet::new();
+    for token in Tokens::new(text) {
+        if token.kind == TokenKind::Symbol && text[token.start] == b'$' && context.is_secret() {
+            let digits = text[token.end..]
+                .iter()
+                .take(6)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            let number = std::str::from_utf8(&text[token.end..token.end + digits]).ok();
+            found.extend(number.and_then(|number| number.parse::<usize>().ok()));
+        }
+        context.take(text, &token);
+    }
+    found
 }
 
 /// Makes text of at most so many bytes; says what is missing.

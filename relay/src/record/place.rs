@@ -74,7 +74,13 @@ impl Place {
     /// Opens the content, unpacked; empty where there is none.
     pub(super) fn read_content(&self) -> io::Result<Box<dyn Read>> {
         let file = match File::open(&self.content) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Box::new(io::empty())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // that of a recording which could not be sealed was never packed
+                return match File::open(self.content.with_extension("")) {
+                    Ok(file) if self.sealed => Ok(Box::new(BufReader::new(file))),
+                    _ => Ok(Box::new(io::empty())),
+                };
+            }
             other => other?,
         };
         if self.content.extension().is_some_and(|extension| extension == "zst") {

@@ -73,7 +73,10 @@ pub fn verify(events: &Path, content: &Path, key: Option<VerifyingKey>) -> io::R
             public_key: None,
         });
     };
-    let trust = Trust::Public { chain, key };
+    let trust = Trust::Public {
+        chain,
+        key: key.as_ref(),
+    };
     let walked = walk(
         &mut place.read_events()?,
         &mut place.read_content()?,

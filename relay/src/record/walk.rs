@@ -27,7 +27,7 @@ pub(super) enum Trust<'a> {
         /// From the seal.
         chain: [u8; 32],
         /// Known from elsewhere.
-        key: Option<VerifyingKey>,
+        key: Option<&'a VerifyingKey>,
     },
 }
 
@@ -197,7 +197,7 @@ impl Walk<'_> {
         let key = key.ok_or("the header has no public key")?;
         let expected = match self.trust {
             Trust::Relay(keys) => Some(keys.public()),
-            Trust::Public { key, .. } => *key,
+            Trust::Public { key, .. } => key.copied(),
         };
         if expected.is_some_and(|expected| expected != key) {
             return Err("the recording was made with another relay's key");

@@ -162,7 +162,7 @@ fn luhn(digits: &[u8]) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Finds US social security numbers: `ddd-dd-dddd`, with numbers that were ever issued.
