@@ -80,7 +80,7 @@ impl Pen {
                 let named = shown
                     .iter()
                     .map(|(oid, value)| (*oid, builtin_type(*oid), value.as_deref()));
-                event.parameters = Some(scrubber.parameters(named));
+                event.parameters = Some(scrubber.parameters(&unit.text, named));
             }
         }
         let connection = &self.session.grant().connection().name;
