@@ -217,6 +217,10 @@ impl Judge for Lenient {
         None
     }
 
+    fn wants_scope(&self) -> bool {
+        !self.scope_known
+    }
+
     fn scope(&mut self, rows: &Rows) -> bool {
         self.scope_known = rows.first().is_some_and(|row| row.len() == 2);
         self.scope_known

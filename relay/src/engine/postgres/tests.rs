@@ -422,6 +422,10 @@ async fn answers(port: u16, sent: &[u8], pieces: usize) -> Vec<String> {
     if ended.is_err() {
         answers.push("did not end".into());
     }
+    // Who says anything but data while the server takes data has lost the protocol's thread; the server says so twice.
+    if let Some(lost) = answers.iter().position(|answer| answer.ends_with("08P01")) {
+        answers.truncate(lost);
+    }
     answers
 }
 

@@ -239,6 +239,9 @@ pub trait Judge {
     /// Replaces the payload of a notification; `None`: it passes as it is.
     fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>>;
 
+    /// Whether the session's scope must be asked for before the next text can be read.
+    fn wants_scope(&self) -> bool;
+
     /// Takes the answer to [`SCOPE`]. False where it cannot be read.
     fn scope(&mut self, rows: &Rows) -> bool;
 

@@ -34,6 +34,11 @@ impl<J: Judge> Conversation<J> {
         if matches!(self.intake, Intake::Answers) && (self.expected.is_empty() || self.copying) {
             self.intake = Intake::Open;
         }
+        // Between batches a question costs no more than its time; inside of one it would make it a pipeline of two.
+        let between = self.expected.is_empty() && !self.unsynced && matches!(self.intake, Intake::Open);
+        if between && self.over.is_none() && self.status != Status::Failed && self.judge.wants_scope() {
+            self.ask_scope();
+        }
     }
 
     fn answers(&mut self, input: &mut BytesMut) -> Result<(), DecodeError> {

@@ -243,6 +243,10 @@ impl Judge for Warden {
         self.world.payload(payload)
     }
 
+    fn wants_scope(&self) -> bool {
+        self.world.wants_scope()
+    }
+
     fn scope(&mut self, rows: &Rows) -> bool {
         self.world.scope_learnt(rows)
     }

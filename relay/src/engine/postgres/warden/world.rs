@@ -233,6 +233,10 @@ impl World {
         Some(scrubber.text(&text).text().as_bytes().to_vec())
     }
 
+    pub(super) fn wants_scope(&self) -> bool {
+        self.scope_stale
+    }
+
     /// Takes the session's schemas in search order, and its temporary schema.
     pub(super) fn scope_learnt(&mut self, rows: &Rows) -> bool {
         let Some([Some(path), temporary]) = rows.first().map(Vec::as_slice) else {
