@@ -34,10 +34,10 @@ impl OidcProvider {
             .spawn()
             .expect("node");
         let mut process = Running::new(child);
-        let mut line = String::new();
-        BufReader::new(process.child().stdout.take().expect("a pipe"))
-            .read_line(&mut line)
-            .expect("a line");
+        let mut lines = BufReader::new(process.child().stdout.take().expect("a pipe")).lines();
+        let line = lines.next().expect("a line").expect("text");
+        // The provider must never meet a closed pipe: it ends when it cannot write.
+        std::thread::spawn(move || lines.for_each(drop));
         let ready: serde_json::Value = serde_json::from_str(&line).expect("the provider's line");
         Self {
             issuer: ready["issuer"].as_str().expect("an issuer").to_owned(),
