@@ -75,6 +75,7 @@ impl Context {
             trust: login.trust.clone(),
             machine: self.settings.machine.clone(),
             memory: Some(self.settings.config_dir.join("networks")),
+            head_start: crate::tunnel::HEAD_START,
         })
     }
 

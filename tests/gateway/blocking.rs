@@ -148,11 +148,7 @@ fn spellings_that_hide_a_drop_are_blocked_too() {
     for statement in hidden {
         let done = ana.psql_with(&["-qAt", "-c", statement]);
         assert_eq!(done.code, 1, "{statement} was not refused:\n{}", done.stdout);
-        assert!(
-            done.stderr.contains("ERROR:  blocked"),
-            "{statement}: {}",
-            done.stderr
-        );
+        assert!(done.stderr.contains("ERROR:  blocked"), "{statement}: {}", done.stderr);
     }
     assert_eq!(world.database.psql("SELECT count(*) FROM orders").trim(), "1000");
 }

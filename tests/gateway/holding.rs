@@ -40,6 +40,9 @@ fn a_held_statement_runs_exactly_once_after_approval_and_never_before() {
         .json();
     assert_eq!(shown["status"], "spent");
     assert_eq!(shown["decisions"][0]["by"], "bo");
+    let session = shown["session"].as_str().unwrap();
+    let replay = ana.hoopctl(&["sessions", "replay", session]).expect_code(0).stdout;
+    assert!(replay.contains("approved by bo"), "{replay}");
 }
 
 #[test]

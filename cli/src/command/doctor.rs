@@ -208,6 +208,8 @@ async fn tunnel(login: &Login, context: &Context, checks: &mut Vec<Check>) {
     };
     // What earlier commands found out about UDP is not to be believed here.
     dial.memory = None;
+    // A busy machine is slow to answer; only silence means that no UDP passes.
+    dial.head_start = PATIENCE;
     let tunnel = match timeout(PATIENCE * 3, Tunnel::connect(&dial)).await {
         Ok(Ok(tunnel)) => tunnel,
         Ok(Err(error)) => {

@@ -21,8 +21,6 @@ use super::control::{Reader, Writer};
 use super::memory::Memory;
 use super::{Carrier, Dial, TunnelError, quic, tcp};
 
-/// How long QUIC may be silent before TCP is tried too: more than a round trip on most paths, less than a person notices.
-const HEAD_START: Duration = Duration::from_millis(250);
 /// The same between two addresses of one name.
 const NEXT_ADDRESS: Duration = Duration::from_millis(100);
 /// Addresses of one name that are tried.
@@ -116,7 +114,7 @@ impl Attempt<'_> {
         let tcp = async {
             tokio::select! {
                 () = quic_failed.notified() => {}
-                () = sleep(HEAD_START) => {
+                () = sleep(self.dial.head_start) => {
                     if self.udp_passes.get() {
                         quic_failed.notified().await;
                     }

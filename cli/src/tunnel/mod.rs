@@ -48,6 +48,9 @@ impl Transport {
     }
 }
 
+/// How long QUIC may take for its handshake before TCP is tried beside it.
+pub const HEAD_START: Duration = Duration::from_millis(250);
+
 /// What a tunnel needs to be dialled.
 #[derive(Clone, Debug)]
 pub struct Dial {
@@ -61,6 +64,8 @@ pub struct Dial {
     pub machine: String,
     /// A file that remembers for some minutes that no UDP passes, so that the next command does not wait to find out.
     pub memory: Option<PathBuf>,
+    /// How long QUIC may take before TCP is tried beside it: [`HEAD_START`], or longer to find out whether UDP passes at all.
+    pub head_start: Duration,
 }
 
 /// A tunnel to a relay that has said welcome. Dropped, it closes without a goodbye; see [`Tunnel::close`].

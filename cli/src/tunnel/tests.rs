@@ -185,6 +185,7 @@ fn an_address_where_nobody_listens_is_unreachable_by_both() {
             trust: ca.trust(),
             machine: "test".into(),
             memory: None,
+            head_start: super::HEAD_START,
         };
         let unreachable = tokio::time::timeout(Duration::from_secs(12), Tunnel::connect(&dial))
             .await

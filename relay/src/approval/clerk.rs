@@ -34,7 +34,8 @@ pub(super) enum Command {
     Release {
         id: RequestId,
         digest: Digest,
-        reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Who approved it.
+        reply: oneshot::Sender<Result<Vec<String>, Refusal>>,
     },
     Decide {
         id: RequestId,
@@ -213,7 +214,7 @@ impl Clerk {
         })
     }
 
-    async fn release(&mut self, id: &RequestId, digest: Digest) -> Result<(), Refusal> {
+    async fn release(&mut self, id: &RequestId, digest: Digest) -> Result<Vec<String>, Refusal> {
         self.settle(id).await?;
         let changed = self
             .store
@@ -225,7 +226,7 @@ impl Clerk {
         let (record, released) = changed.ok_or_else(|| not_found(id))?;
         self.tell(&record);
         match &released {
-            Ok(()) => tracing::info!(request = %id, "released"),
+            Ok(_) => tracing::info!(request = %id, "released"),
             Err(error) => tracing::warn!(request = %id, %error, "not released"),
         }
         released.map_err(|error| match error {

@@ -16,15 +16,22 @@ pub struct Approved {
     request: RequestId,
     session: SessionId,
     digest: Digest,
+    by: Vec<String>,
 }
 
 impl Approved {
-    pub(super) fn new(request: RequestId, session: SessionId, digest: Digest) -> Self {
+    pub(super) fn new(request: RequestId, session: SessionId, digest: Digest, by: Vec<String>) -> Self {
         Self {
             request,
             session,
             digest,
+            by,
         }
+    }
+
+    /// Who approved it.
+    pub fn by(&self) -> &[String] {
+        &self.by
     }
 
     /// The request.
@@ -138,6 +145,6 @@ impl Held {
         answer
             .await
             .map_err(|_| stopping())?
-            .map(|()| Approved::new(self.request.id.clone(), self.session.clone(), self.digest))
+            .map(|by| Approved::new(self.request.id.clone(), self.session.clone(), self.digest, by))
     }
 }

@@ -319,7 +319,7 @@ impl Record {
         digest: &Digest,
         standings: &Standings,
         now: OffsetDateTime,
-    ) -> Result<(), ReleaseError> {
+    ) -> Result<Vec<String>, ReleaseError> {
         self.expire_if_over(now);
         match self.status {
             RequestStatus::Approved => {}
@@ -340,7 +340,7 @@ impl Record {
             )
         } else {
             self.end(RequestStatus::Spent, now, "approved and released".to_owned());
-            return Ok(());
+            return Ok(self.approved_by().into_iter().map(str::to_owned).collect());
         };
         self.end(RequestStatus::Expired, now, format!("not released: {lapsed}"));
         Err(ReleaseError::Lapsed(lapsed))

@@ -297,6 +297,7 @@ impl World {
             trust: ca.trust(),
             machine: "test".into(),
             memory: None,
+            head_start: crate::tunnel::HEAD_START,
         }
     }
 

@@ -82,12 +82,6 @@ impl Hold {
             self.append(&event)?;
             return Err(refusal);
         }
-        let by: Vec<String> = held
-            .request()
-            .decisions
-            .iter()
-            .map(|decision| decision.by.clone())
-            .collect();
         let approved = match held.release().await {
             Ok(approved) if approved.digest() == &digest && approved.session() == grant.session() => approved,
             Ok(_) => return Err(Refusal::new(Code::RelayFault, "the approval is for something else").request(request)),
@@ -97,11 +91,7 @@ impl Hold {
                 return Err(refusal);
             }
         };
-        let detail = if by.is_empty() {
-            "approved".to_owned()
-        } else {
-            format!("approved by {}", by.join(", "))
-        };
+        let detail = format!("approved by {}", approved.by().join(", "));
         let operation = self.append(&self.account.decision(Answer::Allow, &request, detail))?;
         let permit = self.review.approve(approved);
         Released::spend(permit, self.session.grant().session(), operation)
@@ -122,13 +112,11 @@ impl Hold {
             Status::Transaction => "yes: its locks stay while it waits",
             Status::Failed => "yes, and it has failed",
         };
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut ask = Ask::new(self.session.grant(), &self.review, digest)
             .parameters(parameters(unit, &self.details.catalog))
             .detail("in transaction", transaction)
             .detail("search_path", self.details.scope.search_path.join(", "))
-            .detail("length", format!("{} bytes", unit.text.len()))
-            .detail("digest", hex);
+            .detail("length", format!("{} bytes", unit.text.len()));
         if !unit.facts.tables.is_empty() {
             ask = ask.detail("tables", unit.facts.tables.join(", "));
         }
@@ -150,6 +138,8 @@ impl Hold {
         let message = format!("{request} waits for approval by {}", groups.join(", "));
         let mut report = Report::new(Severity::Notice, "00000", message);
         let until = expires
+            .replace_nanosecond(0)
+            .unwrap_or(expires)
             .format(&time::format_description::well_known::Rfc3339)
             .unwrap_or_default();
         report.detail = Some(format!("session {}, until {until}", self.session.id()));
