@@ -30,6 +30,7 @@ use std::sync::atomic::AtomicUsize;
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 pub use axum::Router;
 pub use gate::Bounds;
@@ -67,12 +68,14 @@ pub fn shared(tls: Tls) -> Arc<ArcSwap<Tls>> {
 }
 
 /// What serves the port.
-#[derive(Debug)]
 pub struct Parts<S> {
     /// What the tunnels are for.
     pub service: Arc<S>,
     /// TLS; what is stored later holds for later connections.
     pub tls: Arc<ArcSwap<Tls>>,
+    /// What a relay says to clients of a run that it knows nothing of is signed with this (RFC 9000, 10.3): the same key
+    /// after a crash tells them at once that their connection is gone, instead of after half a minute of silence.
+    pub reset_key: Zeroizing<[u8; 32]>,
     /// How many connections there may be.
     pub bounds: Bounds,
     /// What is served to everybody who does not ask for a tunnel.
@@ -108,6 +111,7 @@ pub fn serve<S: Service>(sockets: Sockets, parts: Parts<S>, phase: watch::Receiv
         service: parts.service,
         tls: Arc::clone(&parts.tls),
         gate: Arc::clone(&gate),
+        reset_key: parts.reset_key,
         phase: phase.clone(),
     };
     // One reactor: several need a group of UDP sockets that keeps a connection with its reactor.

@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::socket::ReactorRuntime;
 use hoop_shared::wire::{Attached, Frame, FrameReader, Refused};
@@ -34,8 +35,9 @@ const REFUSED: VarInt = VarInt::from_u32(2);
 /// Opens the endpoint on a socket. The socket is the place for another one that costs fewer system calls.
 pub(super) fn endpoint<S: Service>(context: &Context<S>, socket: UdpSocket) -> io::Result<Endpoint> {
     let tls = context.tls.load();
+    let reset_key = hmac::Key::new(hmac::HMAC_SHA256, &*context.reset_key);
     Endpoint::new(
-        EndpointConfig::default(),
+        EndpointConfig::new(Arc::new(reset_key)),
         Some(tls.quic.clone()),
         socket,
         Arc::new(ReactorRuntime),

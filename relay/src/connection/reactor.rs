@@ -12,6 +12,7 @@ use quinn::{Endpoint, VarInt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet, LocalSet};
 use tracing::error;
+use zeroize::Zeroizing;
 
 use super::gate::Gate;
 use super::service::Service;
@@ -28,6 +29,7 @@ pub(super) struct Context<S> {
     pub service: Arc<S>,
     pub tls: Arc<ArcSwap<Tls>>,
     pub gate: Arc<Gate>,
+    pub reset_key: Zeroizing<[u8; 32]>,
     pub phase: watch::Receiver<Phase>,
 }
 

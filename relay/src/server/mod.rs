@@ -10,6 +10,8 @@
 //! SIGHUP: reload, all or nothing. SIGTERM: no new sessions, `[session] drain` for those that run, then the end.
 
 mod certificate;
+mod embedded;
+mod error;
 mod reload;
 mod tunnels;
 
@@ -31,21 +33,23 @@ use zeroize::Zeroizing;
 
 use crate::api::{self, Api};
 use crate::approval::{Desk, DeskOptions};
-use crate::authn::authority::AuthorityError;
-use crate::authn::{Authn, AuthnError};
+use crate::authn::Authn;
 use crate::config::{Config, IdentityProvider, Loaded, Problem};
-use crate::connection::{self, Bounds, Parts, Phase, Tls, TlsError};
-use crate::dev::{self, Provider, ProviderError};
-use crate::mask::{self, PatternError};
+use crate::connection::{self, Bounds, Parts, Phase, Tls};
+use crate::dev::Provider;
+use crate::mask;
 use crate::policy::Policies;
-use crate::record::{Keys, Recordings, RecordingsError};
+use crate::record::{Keys, Recordings};
 use crate::session::{Door, End, Registry, Rules};
 use crate::shutdown::{Signal, Signals};
+use crate::store::Store;
 use crate::store::sessions::SessionCounts;
-use crate::store::{Store, StoreError};
-use crate::telemetry::{self, MetricsError};
+use crate::telemetry;
+
+pub use error::ServeError;
 
 use certificate::ServerCertificate;
+use embedded::{embedded, entry_of, with_provider};
 use tunnels::Tunnels;
 
 /// Threads of the control runtime: what it does waits for disks and networks, not for processors.
@@ -54,10 +58,8 @@ const CONTROL_THREADS: usize = 2;
 const LAST_WORDS: Duration = Duration::from_secs(4);
 /// The longest recording of one session, in bytes; past it the session ends.
 const LONGEST_RECORDING: u64 = 64 << 30;
-/// The name of the embedded identity provider.
-const DEV: &str = "dev";
-/// Where `dev` keeps its identity provider's address: principals belong to their issuer, whose name has the port in it.
-const DEV_ISSUER: &str = "dev-issuer";
+/// The file in `data_dir` of the key that signs QUIC's stateless resets.
+const RESET_KEY: &str = "quic-reset.key";
 
 /// Reads the configuration, with what the command line says over it. Called at the start and at every reload.
 pub type Load = Box<dyn Fn() -> Result<Loaded, Vec<Problem>> + Send + Sync>;
@@ -77,72 +79,13 @@ pub struct DevOptions {
     pub sign_in_as: Option<String>,
 }
 
-/// Why a relay does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The configuration or a policy is wrong.
-    #[error("the configuration is wrong")]
-    Configuration(Vec<Problem>),
-    /// The relay's own certificate cannot be used.
-    #[error("the relay's certificate cannot be used: {0}")]
-    Certificate(String),
-    /// The private CA cannot be used.
-    #[error(transparent)]
-    Authority(#[from] AuthorityError),
-    /// Logins cannot be set up.
-    #[error(transparent)]
-    Authn(#[from] AuthnError),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Recordings cannot be written.
-    #[error(transparent)]
-    Recordings(#[from] RecordingsError),
-    /// The keys of masks or recordings cannot be used.
-    #[error(transparent)]
-    Key(#[from] mask::KeyError),
-    /// A mask cannot be read.
-    #[error(transparent)]
-    Mask(#[from] PatternError),
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Metrics cannot be served.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The embedded identity provider does not start.
-    #[error(transparent)]
-    Dev(#[from] ProviderError),
-    /// The address cannot be listened on.
-    #[error("{address} cannot be listened on: {error}")]
-    Listen {
-        /// `[listen] address`.
-        address: SocketAddr,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// The system refuses something.
-    #[error("{what}: {error}")]
-    System {
-        /// What.
-        what: &'static str,
-        /// Why.
-        error: std::io::Error,
-    },
-}
-
-impl ServeError {
-    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |error| Self::System { what, error }
-    }
-}
-
 /// A running relay.
 pub struct Relay {
     load: Load,
     /// The embedded identity provider's entry, put into every configuration.
     dev: Option<IdentityProvider>,
     mask_key: Zeroizing<[u8; 32]>,
+    reset_key: Zeroizing<[u8; 32]>,
     authn: Arc<Authn>,
     desk: Desk,
     door: Door,
@@ -234,6 +177,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
         load: options.load,
         dev,
         mask_key,
+        reset_key: mask::open_key_file(&config.data_dir.join(RESET_KEY))?,
         tls: connection::shared(certificate.tls(&authn)?),
         api: Api::new(Arc::clone(&authn), store.clone(), door.clone()),
         door,
@@ -289,6 +233,7 @@ impl Relay {
                 endings: self.endings.clone(),
             }),
             tls: Arc::clone(&self.tls),
+            reset_key: self.reset_key.clone(),
             bounds: Bounds::default(),
             api: api::router(Arc::clone(&self.api)),
         }
@@ -340,55 +285,6 @@ fn checked(loaded: Loaded) -> Config {
         warn!(problem = %warning.render(false), "configuration");
     }
     loaded.config
-}
-
-impl From<Vec<Problem>> for ServeError {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self::Configuration(problems)
-    }
-}
-
-fn with_provider(mut config: Config, dev: Option<&IdentityProvider>) -> Config {
-    config.identity_providers.extend(dev.cloned());
-    config
-}
-
-/// Starts the embedded identity provider, where it was the last time if that is free.
-async fn embedded(config: &Config, options: &DevOptions) -> Result<Provider, ServeError> {
-    let kept = config.data_dir.join(DEV_ISSUER);
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let last = std::fs::read_to_string(&kept)
-        .ok()
-        .and_then(|text| text.trim().parse::<SocketAddr>().ok());
-    let provider = match last {
-        Some(last) => match Provider::start(last, options.sign_in_as.clone()).await {
-            Err(ProviderError::Listen(error)) => {
-                warn!(%last, %error, "the embedded identity provider has moved: its users are other users now");
-                Provider::start(any, options.sign_in_as.clone()).await?
-            }
-            other => other?,
-        },
-        None => Provider::start(any, options.sign_in_as.clone()).await?,
-    };
-    let address = provider.issuer().trim_start_matches("http://");
-    std::fs::write(&kept, address).map_err(ServeError::system(
-        "the embedded identity provider's address is not kept",
-    ))?;
-    Ok(provider)
-}
-
-fn entry_of(provider: &Provider) -> IdentityProvider {
-    IdentityProvider {
-        name: DEV.to_owned(),
-        issuer: provider.issuer().to_owned(),
-        client_id: dev::CLIENT_ID.to_owned(),
-        client_secret: None,
-        scopes: Vec::new(),
-        username_claim: "preferred_username".to_owned(),
-        groups_claim: "groups".to_owned(),
-        algorithms: vec![dev::ALGORITHM.to_owned()],
-        trust_unverified_email: false,
-    }
 }
 
 fn open_recordings(config: &Config) -> Result<Recordings, ServeError> {

@@ -250,6 +250,7 @@ impl World {
         let parts = Parts {
             service: Arc::new(Shared(Arc::clone(&echo))),
             tls: connection::shared(tls),
+            reset_key: [1; 32].into(),
             bounds: Bounds::default(),
             api: hoop_relay::connection::Router::new(),
         };
