@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use hoop_shared::refusal::Code;
+use tokio::runtime::{Builder, LocalOptions};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::Cli;
@@ -38,12 +39,15 @@ pub fn run(arguments: Vec<OsString>, environment: &Environment) -> u8 {
     if let Err(error) = log(settings.log.as_deref()) {
         return finish(Err(error), &printer);
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+    {
         Ok(runtime) => runtime,
         Err(error) => return finish(Err(Error::io("cannot start", &error)), &printer),
     };
     let context = Context::new(settings, printer);
-    let result = runtime.block_on(tokio::task::LocalSet::new().run_until(command::run(cli.command, &context)));
+    let result = runtime.block_on(command::run(cli.command, &context));
     // A thread that waits for the keyring or for a terminal must not keep the process.
     runtime.shutdown_background();
     finish(result, &printer)

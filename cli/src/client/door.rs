@@ -1,11 +1,14 @@
 //! The door of a session: accepts local clients, lets in whom it may, and gives each a stream of the tunnel.
 
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
 use hoop_shared::id::SessionId;
+use hoop_shared::socket::SocketStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -73,7 +76,7 @@ impl Door {
         self.room.relay_hung_up.get()
     }
 
-    /// Serves clients, for ever. Must run in a `LocalSet`. Cancelled, it leaves no client behind.
+    /// Serves clients, for ever. Must run where tasks are local. Cancelled, it leaves no client behind.
     pub async fn serve(&self) -> std::convert::Infallible {
         let mut clients = JoinSet::new();
         loop {
@@ -102,18 +105,21 @@ impl Door {
                     let peer = stream.peer_cred().map(|peer| peer.uid());
                     let us = rustix::process::geteuid().as_raw();
                     if peer.as_ref().is_ok_and(|uid| *uid == us) {
-                        return Some(Accepted::Owner(stream));
+                        match stream.into_std().and_then(SocketStream::new) {
+                            Ok(stream) => return Some(Accepted::Owner(stream)),
+                            Err(error) => pause(&error).await,
+                        }
+                    } else {
+                        debug!(?peer, "a client of another user was turned away");
                     }
-                    debug!(?peer, "a client of another user was turned away");
                 }
                 Err(error) => pause(&error).await,
             },
             Listener::Port(listener, verifier) => match listener.accept().await {
-                Ok((stream, peer)) if peer.ip().is_loopback() => {
-                    // A small packet that waits for company is a slow query. If that cannot be set, it is only slower.
-                    let _ = stream.set_nodelay(true);
-                    return Some(Accepted::Stranger(stream, Rc::clone(verifier)));
-                }
+                Ok((stream, peer)) if peer.ip().is_loopback() => match stream.into_std().and_then(SocketStream::new) {
+                    Ok(stream) => return Some(Accepted::Stranger(stream, Rc::clone(verifier))),
+                    Err(error) => pause(&error).await,
+                },
                 Ok((_, peer)) => debug!(%peer, "a client from elsewhere was turned away"),
                 Err(error) => pause(&error).await,
             },
@@ -126,9 +132,9 @@ impl Door {
 #[derive(Debug)]
 enum Accepted {
     /// The user whose session it is.
-    Owner(UnixStream),
+    Owner(SocketStream<UnixStream>),
     /// Anybody on this machine.
-    Stranger(TcpStream, Rc<Verifier>),
+    Stranger(SocketStream<TcpStream>, Rc<Verifier>),
 }
 
 async fn pause(error: &std::io::Error) {

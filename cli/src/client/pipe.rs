@@ -1,17 +1,26 @@
 //! The data path of `hoopctl`: bytes from a local client to a stream of the tunnel and back, as they are.
 //!
-//! Each direction has one buffer and reads again when all of it is written, so a slow reader slows its writer and nothing piles up.
+//! One task moves both directions. What is read is written at once; while something waits to be written its direction reads
+//! nothing, so a slow reader slows its writer and nothing piles up. All clients share one read buffer: an idle one holds none.
 
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// Bytes of each direction's buffer: a large result takes few system calls, and an idle client costs little.
+/// Bytes of one read: a large result takes few system calls.
 const BUFFER: usize = 64 * 1024;
 /// How long a client may take to notice that the relay has ended its stream.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+thread_local! {
+    static SHARED: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
 
 /// Which end ended first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,54 +32,94 @@ pub enum EndedBy {
 }
 
 /// Copies in both directions until both have ended. When the relay ends first, the client has a moment left to read what is there.
-pub async fn pipe<L, R>(local: L, remote: R) -> EndedBy
+pub async fn pipe<L, R>(mut local: L, mut remote: R) -> EndedBy
 where
     L: AsyncRead + AsyncWrite + Unpin,
     R: AsyncRead + AsyncWrite + Unpin,
 {
-    let (from_client, to_client) = tokio::io::split(local);
-    let (from_relay, to_relay) = tokio::io::split(remote);
-    let mut up = pin!(copy(from_client, to_relay));
-    let mut down = pin!(copy(from_relay, to_client));
-    tokio::select! {
+    let (mut up, mut down) = (Way::default(), Way::default());
+    let first = poll_fn(|cx| {
+        if let Poll::Ready(sent) = up.poll(&mut local, &mut remote, cx) {
+            return Poll::Ready((EndedBy::Client, sent));
+        }
+        down.poll(&mut remote, &mut local, cx)
+            .map(|received| (EndedBy::Relay, received))
+    });
+    match first.await {
         // A client that has gone away needs no answer; one that only ended its side does.
-        sent = &mut up => {
-            if sent.is_ok() {
-                let _ = down.await;
-            }
+        (EndedBy::Client, Ok(())) => {
+            let _ = poll_fn(|cx| down.poll(&mut remote, &mut local, cx)).await;
             EndedBy::Client
         }
-        _ = &mut down => {
-            let _ = tokio::time::timeout(LAST_WORDS, up).await;
+        (EndedBy::Client, Err(_)) => EndedBy::Client,
+        (EndedBy::Relay, _) => {
+            let rest = poll_fn(|cx| up.poll(&mut local, &mut remote, cx));
+            let _ = tokio::time::timeout(LAST_WORDS, rest).await;
             EndedBy::Relay
         }
     }
 }
 
-/// Copies until the end, and passes the end on.
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
-    let mut buffer = vec![0_u8; BUFFER];
-    let copied = async {
-        loop {
-            let read = from.read(&mut buffer).await?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                return Ok(());
-            };
-            to.write_all(bytes).await?;
-            to.flush().await?;
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// Read and not yet written.
+    waiting: BytesMut,
+    /// How reading ended.
+    ended: Option<io::Result<()>>,
+}
+
+impl Way {
+    /// Moves what there is; ready at the end, which is passed on.
+    fn poll(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.ended.is_none() {
+            let moved = ready!(self.step(from, to, cx));
+            if !matches!(moved, Ok(true)) {
+                self.waiting.clear();
+                self.ended = Some(moved.map(drop));
+            }
         }
+        // An end that cannot be passed on has been noticed there already.
+        let _ = ready!(Pin::new(to).poll_shutdown(cx));
+        Poll::Ready(self.ended.take().unwrap_or(Ok(())))
     }
-    .await;
-    // An end that cannot be passed on has been noticed there already.
-    let _ = to.shutdown().await;
-    copied
+
+    /// Writes what waits and reads once; false at the end.
+    fn step(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        while !self.waiting.is_empty() {
+            let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.waiting))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.waiting.advance(written);
+        }
+        // The shared buffer is whole again when nobody has a part of it.
+        self.waiting = BytesMut::new();
+        ready!(Pin::new(to).poll_flush(cx))?;
+        SHARED.with_borrow_mut(|shared| {
+            shared.reserve(BUFFER);
+            let read = ready!(pin!(from.read_buf(shared)).poll(cx))?;
+            self.waiting = shared.split_to(read);
+            Poll::Ready(Ok(read > 0))
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use tokio::io::duplex;
+    use tokio::io::{AsyncWriteExt, duplex};
 
     use super::*;
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::socket::ReactorRuntime;
 use hoop_shared::tls::RelayVerifier;
 use hoop_shared::wire::FrameReader;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TokioRuntime,
+    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
     TransportConfig, TransportErrorCode, VarInt,
 };
 use rustls::AlertDescription;
@@ -62,8 +63,7 @@ pub(super) async fn dial(
     config.transport_config(Arc::new(transport()));
     let lost = |error: io::Error| TunnelError::Lost(error.to_string());
     let socket = socket(address).map_err(lost)?;
-    // The socket is the place for another one that costs fewer system calls.
-    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).map_err(lost)?;
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(ReactorRuntime)).map_err(lost)?;
     let connecting = endpoint
         .connect_with(config, address, name)
         .map_err(|error| TunnelError::Lost(error.to_string()))?;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use quinn::{Endpoint, VarInt};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinSet, LocalSet};
+use tokio::task::{JoinError, JoinSet};
 use tracing::error;
 use zeroize::Zeroizing;
 
@@ -47,17 +48,31 @@ impl Reactor {
     pub fn start<S: Service>(number: usize, context: Context<S>, socket: UdpSocket) -> io::Result<Self> {
         let (arrivals, arriving) = mpsc::channel(ARRIVALS);
         let (finish, finished) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let endpoint = {
-            let _inside = runtime.enter();
-            quic::endpoint(&context, socket)?
-        };
+        let (ready, made) = std::sync::mpsc::channel();
         thread::Builder::new().name(format!("data-{number}")).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(Arc::new(context), &endpoint, arriving));
+            // A local runtime has one queue for the tasks of quinn and of the sessions: a packet's way to its session is one turn.
+            let runtime = match Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default())
+            {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            let inside = runtime.enter();
+            let endpoint = match quic::endpoint(&context, socket) {
+                Ok(endpoint) => endpoint,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            drop(inside);
+            if ready.send(Ok(())).is_err() {
+                return;
+            }
+            runtime.block_on(run(Arc::new(context), &endpoint, arriving));
             drop(endpoint);
             // Nobody waits any more where the relay itself is gone.
             let _gone = finish.send(());
         })?;
+        made.recv().map_err(io::Error::other)??;
         Ok(Self { arrivals, finished })
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`Recorder::append`] has made its one `write` when it returns: the page cache keeps it when the process is killed.
 //! What power failure may take is up to `[recording] sync`. [`Recorder::queue`] and [`Recorder::finish`] leave their
-//! line for the next write, so that a wake-up costs one: whoever uses them calls [`Recorder::flush`] before it sends
-//! anything. The first error is for ever: nothing is recorded behind a gap.
+//! line for the next write, so that a wake-up costs one: whoever uses them calls [`Recorder::settle`] before it sends
+//! anything. Results alone do not ask for a write: they go with the next decision, or when they are long, or with the
+//! next sync. The first error is for ever: nothing is recorded behind a gap.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -91,6 +92,8 @@ pub(super) struct State {
     pub outputs: u64,
     pub counts: Counts,
     pub pending: Vec<u8>,
+    /// More than results is pending.
+    pub urgent: bool,
     pub failed: Option<RecordError>,
     pub closed: bool,
 }
@@ -118,6 +121,7 @@ impl State {
             outputs: 0,
             counts: Counts::default(),
             pending: Vec::new(),
+            urgent: false,
             failed: None,
             closed: false,
         }
@@ -137,6 +141,7 @@ impl State {
 
     /// Writes the lines that wait, with one call.
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
+        self.urgent = false;
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -241,7 +246,7 @@ impl Recorder {
         Ok(seq)
     }
 
-    /// Adds an event to the next write. For what need not stand before a release by itself: [`Self::flush`] follows
+    /// Adds an event to the next write. For what need not stand before a release by itself: [`Self::settle`] follows
     /// before anything is sent.
     ///
     /// # Errors
@@ -260,6 +265,19 @@ impl Recorder {
     pub fn flush(&self) -> Result<(), RecordError> {
         let state = self.0.open()?;
         if state.pending.is_empty() {
+            return Ok(());
+        }
+        self.0.flush(state)
+    }
+
+    /// Writes what is queued, if something in it must stand before more is sent: anything but results, and those too
+    /// where each event is to be durable.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn settle(&self) -> Result<(), RecordError> {
+        let state = self.0.open()?;
+        if state.pending.is_empty() || !(state.urgent || self.0.settings.always) {
             return Ok(());
         }
         self.0.flush(state)
@@ -313,7 +331,7 @@ impl Recorder {
     }
 
     /// Ends a result: queues its event ([`Kind::Result`] or [`Kind::CopyIn`]) with the rest of its content. Gives the
-    /// event's number; [`Self::flush`] follows before its last bytes are sent.
+    /// event's number; [`Self::settle`] follows before its last bytes are sent.
     ///
     /// # Errors
     /// As [`Self::append`].
@@ -389,6 +407,7 @@ impl Shared {
         }
         line.seq = state.seq;
         let seq = state.push(&line)?;
+        state.urgent |= !matches!(event.kind, Kind::Result | Kind::CopyIn);
         self.room(state, 0)?;
         Ok(seq)
     }

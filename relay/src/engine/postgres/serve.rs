@@ -19,7 +19,7 @@ use crate::target::postgres::{Targets, dial};
 /// The most messages of a client connection that wait for their answers.
 const OUTSTANDING: usize = 65_536;
 
-/// Serves a client. It runs on a data reactor, inside of a `LocalSet`.
+/// Serves a client. It runs on a data reactor, where tasks are local.
 ///
 /// Not cancel safe: a dropped call drops both connections.
 pub async fn serve<S>(mut client: S, session: Arc<Session>, targets: &Targets) -> Served

@@ -20,6 +20,16 @@ pub(super) struct Way {
     pub end_point: Option<Vec<u8>>,
 }
 
+impl Way {
+    /// A way without TLS.
+    pub(super) const fn bare(proven: bool) -> Self {
+        Self {
+            proven,
+            end_point: None,
+        }
+    }
+}
+
 /// Where the login stands.
 pub(super) enum Login {
     /// The server has not asked for anything.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use hoop_shared::socket::SocketStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -132,7 +133,7 @@ async fn open(target: &PostgresTarget) -> Result<(TargetIo, Way), DialError> {
     };
     let connect = async {
         match socket(target) {
-            Some(path) => UnixStream::connect(path).await.map(TargetIo::Unix),
+            Some(path) => UnixStream::connect(path).await.map(Connected::Unix),
             None => {
                 let tcp = TcpStream::connect((target.host.as_str(), target.port)).await?;
                 tcp.set_nodelay(true)?;
@@ -141,34 +142,34 @@ async fn open(target: &PostgresTarget) -> Result<(TargetIo, Way), DialError> {
                     .with_time(Duration::from_secs(60))
                     .with_interval(Duration::from_secs(20));
                 socket2::SockRef::from(&tcp).set_tcp_keepalive(&keep_alive)?;
-                Ok(TargetIo::Tcp(tcp))
+                Ok(Connected::Tcp(tcp))
             }
         }
     };
-    let io = timeout(CONNECT, connect)
+    let connected = timeout(CONNECT, connect)
         .await
         .map_err(|_| timed_out(target, "connecting"))?
         .map_err(failed)?;
-    match io {
+    match connected {
         // As libpq has it: TLS is for TCP. Whoever owns the directory owns the socket.
-        TargetIo::Unix(unix) => Ok((
-            TargetIo::Unix(unix),
-            Way {
-                proven: true,
-                end_point: None,
-            },
-        )),
-        TargetIo::Tcp(tcp) if target.tls != TlsMode::Disable => timeout(LOG_IN, encrypt(target, tcp))
+        Connected::Unix(unix) => {
+            let unix = unix.into_std().and_then(SocketStream::new).map_err(failed)?;
+            Ok((TargetIo::Unix(unix), Way::bare(true)))
+        }
+        Connected::Tcp(tcp) if target.tls != TlsMode::Disable => timeout(LOG_IN, encrypt(target, tcp))
             .await
             .map_err(|_| timed_out(target, "TLS"))?,
-        io => Ok((
-            io,
-            Way {
-                proven: false,
-                end_point: None,
-            },
-        )),
+        Connected::Tcp(tcp) => {
+            let tcp = tcp.into_std().and_then(SocketStream::new).map_err(failed)?;
+            Ok((TargetIo::Tcp(tcp), Way::bare(false)))
+        }
     }
+}
+
+/// A socket that is connected.
+enum Connected {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
 async fn encrypt(target: &PostgresTarget, mut tcp: TcpStream) -> Result<(TargetIo, Way), DialError> {

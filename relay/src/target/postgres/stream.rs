@@ -1,20 +1,22 @@
 //! The bytes to and from a server, whatever carries them.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use hoop_shared::socket::SocketStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// A connection to a server.
 #[derive(Debug)]
 pub enum TargetIo {
     /// TCP without TLS.
-    Tcp(TcpStream),
+    Tcp(SocketStream<std::net::TcpStream>),
     /// A Unix socket.
-    Unix(UnixStream),
+    Unix(SocketStream<UnixStream>),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }

@@ -7,6 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Below this a piece is copied beside its neighbours: one write of them all costs less than the copy.
 const SMALL: usize = 4 << 10;
+/// What is allocated for small pieces at once: a small answer's messages fit.
+const FIRST: usize = 512;
 
 /// A queue of bytes.
 #[derive(Debug, Default)]
@@ -21,6 +23,7 @@ impl Output {
     pub fn push(&mut self, bytes: Bytes) {
         self.waiting += bytes.len();
         if bytes.len() < SMALL {
+            self.begin();
             self.tail.extend_from_slice(&bytes);
         } else {
             self.seal();
@@ -30,6 +33,7 @@ impl Output {
 
     /// Appends what `write` writes.
     pub fn write(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        self.begin();
         let before = self.tail.len();
         write(&mut self.tail);
         self.waiting += self.tail.len() - before;
@@ -81,6 +85,12 @@ impl Output {
         self.seal();
         self.waiting = 0;
         self.pieces.drain(..).flatten().collect()
+    }
+
+    fn begin(&mut self) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(FIRST);
+        }
     }
 
     fn seal(&mut self) {

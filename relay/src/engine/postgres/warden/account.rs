@@ -170,9 +170,9 @@ impl Account {
         self.queue(&self.pen.event(Kind::Cancel));
     }
 
-    /// Writes what waits.
+    /// Writes what waits and must stand before more is sent.
     pub(super) fn settle(&mut self) -> Result<(), RecordError> {
-        self.pen.session.recorder().flush()?;
+        self.pen.session.recorder().settle()?;
         match self.pen.session.recorder().failed() {
             Some(error) if self.failed => Err(error),
             _ => Ok(()),
