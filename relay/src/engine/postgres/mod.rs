@@ -16,6 +16,7 @@ mod serve;
 pub mod session;
 pub mod startup;
 mod warden;
+mod wires;
 
 pub use drive::Served;
 pub use serve::serve;

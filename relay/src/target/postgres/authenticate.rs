@@ -77,7 +77,7 @@ impl Login {
                 Ok(answer(Self::Answered, hash.as_bytes(), true))
             }
             (Self::Fresh, Authentication::Sasl(mechanisms)) => {
-                let offered = |name: &str| mechanisms.iter().any(|mechanism| *mechanism == name.as_bytes());
+                let offered = |name: &str| mechanisms.contains(&name.as_bytes());
                 let (mechanism, binding) = match &way.end_point {
                     Some(end_point) if offered(SCRAM_SHA_256_PLUS) => (
                         SCRAM_SHA_256_PLUS,

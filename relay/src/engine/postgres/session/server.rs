@@ -9,14 +9,12 @@ use bytes::{Bytes, BytesMut};
 use super::expect::{Expect, Run};
 use super::judge::{Judge, Outcome, Unmaskable};
 use super::names::{Portal, Prepared, RowsPlan};
-use super::scrub::scrub;
 use super::steps::{Change, Step};
-use super::unit::formatted;
 use super::{Conversation, Intake, Over};
-use crate::engine::postgres::codec::backend::{self, Column, Notification, Report, Status};
+use crate::engine::postgres::codec::backend::{self, Status};
 use crate::engine::postgres::codec::frame::{Frame, Side, header, server};
 use crate::engine::postgres::codec::frontend::{Format, Formats};
-use crate::engine::postgres::codec::{DecodeError, HEADER, write};
+use crate::engine::postgres::codec::DecodeError;
 use crate::inspect::sql::Kind;
 
 /// A row that is longer than this, in bytes, and passes as it is, passes in pieces.
@@ -88,106 +86,7 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
-    /// What is done to the rows of the unit that runs; `None` where none runs.
-    fn rows_plan(&self) -> Option<RowsPlan> {
-        match self.expected.front()? {
-            Expect::Execute { portal, .. } => Some(portal.rows.borrow().clone()),
-            Expect::Query(run) => Some(run.rows.clone()),
-            _ => None,
-        }
-    }
-
-    /// Deals with the whole rows at the front of `input` at once; false where there are none.
-    fn rows(&mut self, input: &mut BytesMut) -> Result<bool, DecodeError> {
-        let mut end = 0;
-        let mut count = 0_u64;
-        while let Some(rest) = input.get(end..)
-            && rest.first() == Some(&server::DATA_ROW)
-            && let Some(header) = header(Side::Server, rest)?
-            && header.total <= rest.len()
-        {
-            end += header.total;
-            count += 1;
-        }
-        if count == 0 {
-            return Ok(false);
-        }
-        let run = input.split_to(end).freeze();
-        if matches!(self.expected.front(), Some(Expect::Own)) {
-            let mut rest = BytesMut::from(run);
-            while let Some(frame) = Frame::next(Side::Server, &mut rest)? {
-                self.own_row(&frame)?;
-            }
-            return Ok(true);
-        }
-        if self.stopped {
-            return Ok(true);
-        }
-        let Some(plan) = self.rows_plan() else {
-            return Err(DecodeError::UnknownTag(server::DATA_ROW));
-        };
-        if let Some(Expect::Execute { portal, run }) = self.expected.front() {
-            let (portal, operation) = (portal.clone(), run.operation);
-            self.describe_from_shape(&portal, operation);
-        }
-        let operation = self
-            .expected
-            .front_mut()
-            .and_then(Expect::run)
-            .map_or(0, |run| run.operation);
-        let (messages, masked) = match plan {
-            RowsPlan::Clear => (run, 0),
-            RowsPlan::Masked(mask) => {
-                let mut out = BytesMut::with_capacity(run.len() + 64);
-                let mut masked = 0;
-                let mut rest = run;
-                while let Some(header) = header(Side::Server, &rest)? {
-                    let message = rest.split_to(header.total.min(rest.len()));
-                    match mask.row(&message, &mut out) {
-                        Ok(replaced) => masked += replaced,
-                        Err(problem) => {
-                            self.stop(&problem);
-                            return Ok(true);
-                        }
-                    }
-                }
-                (out.freeze(), masked)
-            }
-            RowsPlan::Undescribed => {
-                self.stop(&Unmaskable("the server did not describe it".to_owned()));
-                return Ok(true);
-            }
-            RowsPlan::Unmaskable(problem) => {
-                self.stop(&Unmaskable(problem.to_string()));
-                return Ok(true);
-            }
-        };
-        let rows = Outcome::Rows {
-            messages: &messages,
-            rows: count,
-            masked,
-        };
-        self.judge.outcome(operation, rows);
-        self.to_client.push(messages);
-        Ok(true)
-    }
-
-    /// Tells the recording the columns of a portal that nobody described in this Execute.
-    fn describe_from_shape(&mut self, portal: &Portal, operation: u64) {
-        if portal.told.replace(true) {
-            return;
-        }
-        let shape = portal
-            .statement
-            .as_ref()
-            .and_then(|statement| statement.shape.borrow().clone());
-        if let Some((_, columns)) = shape {
-            let columns = formatted(&columns, &portal.formats);
-            self.judge.outcome(operation, Outcome::Described(&columns));
-        }
-    }
-
-    fn tell(&mut self, bytes: Bytes) {
+    pub(super) fn tell(&mut self, bytes: Bytes) {
         if !self.stopped {
             self.to_client.push(bytes);
         }
@@ -304,46 +203,6 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
-    /// A result of a Query begins.
-    fn result(&mut self, mut run: Run, columns: &[Column]) {
-        let step = run.step().cloned();
-        let reach = step.as_ref().map_or(run.reach, |step| step.reach);
-        // A rule of the target may add results: only the first is the statement's own.
-        let lineage = match &step {
-            Some(step) if run.results == 0 => step.lineage.clone(),
-            _ => crate::inspect::sql::Lineage::Unknown,
-        };
-        run.results += 1;
-        run.rows = if self.judge.masks(reach) {
-            self.plan(&lineage, columns, reach)
-        } else {
-            RowsPlan::Clear
-        };
-        let unmaskable = match &run.rows {
-            RowsPlan::Unmaskable(problem) => Some(problem.to_string()),
-            _ => None,
-        };
-        self.judge.outcome(run.operation, Outcome::Described(columns));
-        self.expected.push_front(Expect::Query(run));
-        if let Some(problem) = unmaskable.filter(|_| !self.stopped) {
-            self.stop(&Unmaskable(problem));
-        }
-    }
-
-    /// A portal's columns are known.
-    fn described(&mut self, portal: &Rc<Portal>, columns: Vec<Column>) {
-        let columns: Rc<[Column]> = columns.into();
-        if let Some(step) = &portal.step
-            && matches!(*portal.rows.borrow(), RowsPlan::Undescribed)
-        {
-            let plan = self.plan(&step.lineage, &columns, step.reach);
-            *portal.rows.borrow_mut() = plan;
-        }
-        if let Some(statement) = &portal.statement {
-            *statement.shape.borrow_mut() = Some((self.judge.generation(), columns));
-        }
-    }
-
     fn complete(&mut self, run: &mut Run, frame: &Frame) -> Result<(), DecodeError> {
         let tag = backend::command_complete(frame.body())?;
         self.judge.outcome(run.operation, Outcome::Complete { tag });
@@ -433,111 +292,6 @@ impl<J: Judge> Conversation<J> {
         self.stopped = false;
         if !ours {
             self.to_client.push(frame.into_bytes());
-        }
-        Ok(())
-    }
-
-    fn error(&mut self, frame: &Frame) -> Result<(), DecodeError> {
-        let reach = self.quotes_masked();
-        self.copying = false;
-        match self.expected.front_mut() {
-            Some(Expect::Refusal(words)) => {
-                let words = words.clone();
-                self.tell(words);
-            }
-            Some(Expect::Own) => self.own_error(frame)?,
-            Some(Expect::DescribePortal { ours: true, .. }) if !reach => {
-                let bytes = frame.bytes().clone();
-                self.tell(bytes);
-            }
-            front => {
-                let operation = front.and_then(|expect| {
-                    let run = expect.run()?;
-                    run.failed = true;
-                    Some(run.operation)
-                });
-                let bytes = if reach {
-                    scrub(frame.tag(), frame.body())?
-                } else {
-                    frame.bytes().clone()
-                };
-                let report = Report::decode(bytes.get(HEADER..).unwrap_or_default())?;
-                if let Some(operation) = operation
-                    && !self.stopped
-                {
-                    let code = report.text(b'C').unwrap_or_default();
-                    let message = report.text(b'M').unwrap_or_default();
-                    self.judge.outcome(
-                        operation,
-                        Outcome::Failed {
-                            code: &code,
-                            message: &message,
-                        },
-                    );
-                }
-                self.tell(bytes);
-            }
-        }
-        match self.expected.front() {
-            // The rest of a Query is not run; its ReadyForQuery comes. Nothing is outstanding: the server ends the session.
-            None | Some(Expect::Query(_) | Expect::Sync { .. }) => {}
-            Some(_) => {
-                while self
-                    .expected
-                    .front()
-                    .is_some_and(|expect| !matches!(expect, Expect::Sync { .. }))
-                {
-                    self.expected.pop_front();
-                }
-                if self.expected.is_empty() {
-                    self.ignoring = true;
-                    self.kept_back = None;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what the server says now may quote a masked value.
-    fn quotes_masked(&self) -> bool {
-        let reach = match self.expected.front() {
-            Some(Expect::Execute { run, .. } | Expect::Query(run)) => {
-                let ends = run.step().is_some_and(|step| matches!(step.kind, Kind::Commit));
-                run.reach || ends && self.tainted
-            }
-            Some(Expect::Bind { portal }) => portal.step.as_ref().is_none_or(|step| step.reach),
-            Some(Expect::Sync { .. } | Expect::DescribePortal { .. }) | None => self.tainted,
-            // Parse and Describe of a statement run nothing; what they quote is the client's own text.
-            Some(_) => false,
-        };
-        reach && self.judge.masks(true)
-    }
-
-    fn notice(&mut self, frame: Frame) -> Result<(), DecodeError> {
-        if matches!(self.expected.front(), Some(Expect::Own)) {
-            return Ok(());
-        }
-        if self.quotes_masked() {
-            let bytes = scrub(frame.tag(), frame.body())?;
-            self.tell(bytes);
-        } else {
-            Report::decode(frame.body())?;
-            self.tell(frame.into_bytes());
-        }
-        Ok(())
-    }
-
-    fn notification(&mut self, frame: Frame) -> Result<(), DecodeError> {
-        let Notification {
-            process,
-            channel,
-            payload,
-        } = Notification::decode(frame.body())?;
-        match self.judge.payload(payload) {
-            Some(replaced) => self
-                .to_client
-                .write(|out| write::notification(out, process, channel, &replaced)),
-            None => self.to_client.push(frame.bytes().clone()),
         }
         Ok(())
     }

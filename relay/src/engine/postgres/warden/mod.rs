@@ -77,7 +77,13 @@ impl Warden {
     /// A refusal that no policy can lift.
     fn fixed(unit: &Unit) -> Option<Refusal> {
         if let Some(refused) = &unit.reading.refused {
-            return Some(Refusal::new(Code::Blocked, format!("blocked: {}", refused.message())).hint(refused.hint()));
+            return Some(
+                Refusal::new(
+                    Code::Blocked,
+                    format!("refused whatever policies say: {}", refused.message()),
+                )
+                .hint(refused.hint()),
+            );
         }
         match unit.reading.problem {
             Some(Problem::TooLong) => Some(Refusal::new(

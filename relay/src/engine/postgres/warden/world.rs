@@ -28,6 +28,9 @@ const KEPT: usize = 512;
 /// The longest of them, in bytes.
 const KEPT_TEXT: usize = 16 << 10;
 
+/// What was read: a text, and the types of its parameters.
+type Read = (Box<str>, Box<[u32]>);
+
 /// What names mean.
 #[derive(Debug)]
 pub(super) struct World {
@@ -49,7 +52,7 @@ pub(super) struct World {
     detectors: Option<Arc<Detectors>>,
     policies: Option<Arc<Policies>>,
     masks: Option<Arc<Masks>>,
-    readings: HashMap<(Box<str>, Box<[u32]>), Rc<Reading>>,
+    readings: HashMap<Read, Rc<Reading>>,
     generation: u64,
     refreshing: JoinSet<()>,
 }
