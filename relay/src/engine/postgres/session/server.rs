@@ -11,10 +11,10 @@ use super::judge::{Judge, Outcome, Unmaskable};
 use super::names::{Portal, Prepared, RowsPlan};
 use super::steps::{Change, Step};
 use super::{Conversation, Intake, Over};
+use crate::engine::postgres::codec::DecodeError;
 use crate::engine::postgres::codec::backend::{self, Status};
 use crate::engine::postgres::codec::frame::{Frame, Side, header, server};
 use crate::engine::postgres::codec::frontend::{Format, Formats};
-use crate::engine::postgres::codec::DecodeError;
 use crate::inspect::sql::Kind;
 
 /// A row that is longer than this, in bytes, and passes as it is, passes in pieces.
