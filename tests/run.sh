@@ -12,4 +12,5 @@ openid_provider
 
 say "building"
 cargo build --workspace --quiet
-cargo test --workspace --no-fail-fast --quiet -- ${1:+"$1"}
+# More tests at a time than this starve each other on two cores, and time-outs tell nothing any more.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-3} cargo test --workspace --no-fail-fast --quiet -- ${1:+"$1"}
