@@ -11,6 +11,7 @@ use hoop_shared::socket::ReactorRuntime;
 use hoop_shared::wire::{Attached, Frame, FrameReader, Refused};
 use metrics::counter;
 use quinn::{Connection, Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use rustls_pki_types::CertificateDer;
 use tokio::task::JoinSet;
 use tracing::debug;
@@ -27,6 +28,8 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long streams may take to end by themselves when their connection is gone.
 const STREAMS_END: Duration = Duration::from_secs(10);
+/// Derives the key that marks connection ids as ours.
+const CONNECTION_IDS: &str = "hoop 2026 quic: connection ids";
 /// Application error codes of a closed connection.
 const DONE: VarInt = VarInt::from_u32(0);
 const VIOLATION: VarInt = VarInt::from_u32(1);
@@ -35,13 +38,12 @@ const REFUSED: VarInt = VarInt::from_u32(2);
 /// Opens the endpoint on a socket. The socket is the place for another one that costs fewer system calls.
 pub(super) fn endpoint<S: Service>(context: &Context<S>, socket: UdpSocket) -> io::Result<Endpoint> {
     let tls = context.tls.load();
-    let reset_key = hmac::Key::new(hmac::HMAC_SHA256, &*context.reset_key);
-    Endpoint::new(
-        EndpointConfig::new(Arc::new(reset_key)),
-        Some(tls.quic.clone()),
-        socket,
-        Arc::new(ReactorRuntime),
-    )
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &*context.reset_key)));
+    // A reset answers only ids that a run of this relay can have given.
+    let [a, b, c, d, e, f, g, h, ..] = blake3::derive_key(CONNECTION_IDS, &*context.reset_key);
+    let ids = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    Endpoint::new(config, Some(tls.quic.clone()), socket, Arc::new(ReactorRuntime))
 }
 
 /// Decides about an attempt without waiting for anything, and gives what is to be awaited elsewhere.

@@ -9,6 +9,8 @@ use quinn::Connection;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::io::AsyncWriteExt;
 
+use hoop_relay::connection::Bounds;
+
 use super::world::{Ca, World, exchange, run};
 use super::*;
 
@@ -202,5 +204,46 @@ fn silent_connections_do_not_hold_up_the_port() {
         }
         let (_endpoint, _no_hello) = connection(&dial).await;
         still_serves(&dial).await;
+    });
+}
+
+#[test]
+fn a_busy_relay_asks_quic_clients_to_prove_their_address_first() {
+    run(async {
+        let ca = Ca::new();
+        let world = World::bounded(
+            &ca,
+            Bounds {
+                retry_past: 0,
+                ..Bounds::default()
+            },
+        )
+        .await;
+        let tunnel = Tunnel::connect(&world.dial(&ca)).await.unwrap();
+        assert_eq!(tunnel.transport(), Transport::Quic);
+        still_serves(&world.dial(&ca)).await;
+    });
+}
+
+#[test]
+fn a_source_with_all_its_places_taken_gets_no_more_until_one_is_free() {
+    run(async {
+        let ca = Ca::new();
+        let world = World::bounded(
+            &ca,
+            Bounds {
+                connections_per_source: 1,
+                ..Bounds::default()
+            },
+        )
+        .await;
+        let dial = world.dial(&ca);
+        let first = Tunnel::connect(&dial).await.unwrap();
+        let refused = Tunnel::connect(&dial).await.unwrap_err();
+        assert!(matches!(refused, TunnelError::Unreachable { .. }), "{refused}");
+        first.close().await;
+        while Tunnel::connect(&dial).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     });
 }

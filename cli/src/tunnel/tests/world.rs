@@ -236,6 +236,10 @@ pub struct World {
 
 impl World {
     pub async fn start(ca: &Ca) -> Self {
+        Self::bounded(ca, Bounds::default()).await
+    }
+
+    pub async fn bounded(ca: &Ca, bounds: Bounds) -> Self {
         let server = ca.issue(
             ExtendedKeyUsagePurpose::ServerAuth,
             SystemTime::now() + Duration::from_secs(3600),
@@ -251,7 +255,7 @@ impl World {
             service: Arc::new(Shared(Arc::clone(&echo))),
             tls: connection::shared(tls),
             reset_key: [1; 32].into(),
-            bounds: Bounds::default(),
+            bounds,
             api: hoop_relay::connection::Router::new(),
         };
         let serving = connection::serve(sockets, parts, phases).unwrap();
