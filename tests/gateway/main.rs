@@ -13,4 +13,5 @@ mod clients;
 mod holding;
 mod login;
 mod masking;
+mod names;
 mod recording;

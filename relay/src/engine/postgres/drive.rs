@@ -244,6 +244,9 @@ where
                     // A request that waits is withdrawn with its task. What the server was asked to do goes on, as without a relay.
                     drop(task);
                     core.client_bytes(&mut wires.client_in);
+                    if core.judge().settle().is_err() {
+                        core.to_target().clear();
+                    }
                     core.to_target().write(write::terminate);
                     let _ = timeout(
                         FAREWELL,

@@ -27,6 +27,7 @@ pub(crate) struct Seen {
     pub(crate) masked: u64,
     pub(crate) tags: Vec<String>,
     pub(crate) errors: Vec<String>,
+    pub(crate) mistrusted: usize,
 }
 
 /// Refuses what holds `forbidden`, holds what holds `risky`, masks what holds `secret`.
@@ -174,6 +175,8 @@ impl Judge for Lenient {
     fn foresee(&mut self, unit: Unit) -> Foresight {
         if unit.text.contains("forbidden") {
             Foresight::Refuse(Refusal::new(Code::Blocked, "forbidden"))
+        } else if unit.text.contains("doubtful") {
+            Foresight::Doubt
         } else if unit.text.contains("risky") {
             Foresight::Hold
         } else {
@@ -185,11 +188,21 @@ impl Judge for Lenient {
         self.seen.borrow_mut().units.push(unit.text.to_string());
         if unit.text.contains("forbidden") {
             Verdict::Refuse(Refusal::new(Code::Blocked, "forbidden"))
+        } else if unit.text.contains("doubtful") && self.seen.borrow().mistrusted == 0 {
+            Verdict::Doubt(Box::new(unit), Refusal::new(Code::Blocked, "doubtful"))
         } else if unit.text.contains("risky") {
             Verdict::Hold(unit)
         } else {
             Verdict::Pass(Released::unjudged(unit))
         }
+    }
+
+    fn mistrust(&mut self) {
+        self.seen.borrow_mut().mistrusted += 1;
+    }
+
+    fn blocked(&mut self, unit: &Unit, _: &Refusal) {
+        self.seen.borrow_mut().errors.push(format!("blocked {}", unit.text));
     }
 
     fn refused(&mut self, _: Option<Unit>, _: &Refusal) {}

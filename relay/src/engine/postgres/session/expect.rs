@@ -17,6 +17,8 @@ pub enum Expect {
         name: Name,
         /// The statement.
         statement: Rc<Prepared>,
+        /// The relay could not read it: if the server can, the relay's picture of names is old.
+        doubtful: bool,
     },
     /// `BindComplete`.
     Bind {
@@ -57,7 +59,7 @@ pub enum Expect {
     Query(Run),
     /// The error that a marker raises; the client sees these bytes in its place.
     Refusal(Bytes),
-    /// `ParseComplete` of a refused text, which the client does not see; or the server's own error about it.
+    /// `ParseComplete` of a text that the relay doubts, which the client does not see; or the server's own error about it.
     Trial,
     /// Something about a question of the relay's own.
     Own,

@@ -92,8 +92,9 @@ pub enum Verdict<R> {
     Pass(Released),
     /// It does not.
     Refuse(Refusal),
-    /// It does not, and may be wrong by itself: the server is asked to parse it, and if it refuses, its words are the client's.
-    Doubt(Refusal),
+    /// It does not, because it could not be read. The server is asked to parse it: if it cannot either, its words are the
+    /// client's, else the relay's picture of names is old. Nothing is recorded yet.
+    Doubt(Box<Unit>, Refusal),
     /// It waits for people.
     Hold(R),
 }
@@ -103,6 +104,8 @@ pub enum Verdict<R> {
 pub enum Foresight {
     /// Nothing speaks against it.
     Pass,
+    /// It could not be read. The server parses it, which runs nothing, and says what is wrong.
+    Doubt,
     /// Running it would be refused.
     Refuse(Refusal),
     /// Running it would wait for people: it is kept back until its Bind comes with it.
@@ -209,6 +212,12 @@ pub trait Judge {
 
     /// Judges a unit. The decision is recorded before it passes; one that holds is recorded when it is held.
     fn judge(&mut self, unit: Unit) -> Verdict<Self::Review>;
+
+    /// The server knows names that the relay does not: what is known of them is old.
+    fn mistrust(&mut self);
+
+    /// A unit that was doubted does not pass. It is recorded as blocked.
+    fn blocked(&mut self, unit: &Unit, refusal: &Refusal);
 
     /// A unit was refused by the session core itself.
     fn refused(&mut self, unit: Option<Unit>, refusal: &Refusal);

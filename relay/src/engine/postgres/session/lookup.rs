@@ -24,7 +24,9 @@ impl<J: Judge> Conversation<J> {
         let mut same_batch = true;
         for expect in self.expected.iter().rev() {
             match expect {
-                Expect::Parse { name: made, statement } if **made == *name => {
+                Expect::Parse {
+                    name: made, statement, ..
+                } if **made == *name => {
                     // In an earlier batch it may fail, and leave the name what it was.
                     return if same_batch {
                         Found::Here(statement.clone())

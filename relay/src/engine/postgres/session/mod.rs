@@ -94,6 +94,8 @@ enum Intake {
     Learning,
     /// What names mean, by a question in band.
     Asking,
+    /// Whether the server can parse what the relay cannot read.
+    Trying(Box<Unit>, Box<Refusal>),
     /// People.
     Held(Box<Launch>),
 }
@@ -120,6 +122,8 @@ pub struct Conversation<J: Judge> {
     copying: bool,
     kept_back: Option<KeptBack>,
     intake: Intake,
+    /// The message that the intake waits with was parsed by the server: the relay's picture of names was old.
+    tried: bool,
     /// The message that the intake waits with.
     current: Option<Frame>,
     /// Bytes of a long client message that still come: they go to the target, or nowhere.
@@ -162,6 +166,7 @@ impl<J: Judge> Conversation<J> {
             kept_back: None,
             intake: Intake::Open,
             current: None,
+            tried: false,
             passing: Passing::None,
             streaming: 0,
             question: None,

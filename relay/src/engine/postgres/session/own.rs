@@ -1,8 +1,10 @@
 //! The relay's own questions in the client's stream. They are extended messages under names of their own: a simple Query would
 //! destroy the client's unnamed statement. No Sync inside the client's batch: it would commit.
 
+use hoop_shared::refusal::Refusal;
+
 use super::expect::Expect;
-use super::judge::{Judge, SCOPE};
+use super::judge::{Judge, SCOPE, Unit};
 use super::{Conversation, Intake};
 use crate::engine::postgres::codec::frame::Frame;
 use crate::engine::postgres::codec::{DecodeError, backend, write};
@@ -68,6 +70,39 @@ impl<J: Judge> Conversation<J> {
             hoop_shared::refusal::Code::RelayFault,
             "the relay cannot learn what names mean in this session",
         ));
+    }
+
+    /// Asks the server to parse what the relay cannot read: it runs nothing, and its error says more.
+    pub(super) fn try_at_server(&mut self, unit: Box<Unit>, refusal: Refusal) {
+        let name = format!("{}trial", self.reserved);
+        self.to_target.write(|out| {
+            write::close_statement(out, &name);
+            write::parse(out, &name, &unit.text);
+            write::sync(out);
+        });
+        let sync = Expect::Sync { ours: true };
+        self.expected.extend([Expect::Own, Expect::Trial, sync]);
+        self.intake = Intake::Trying(unit, Box::new(refusal));
+    }
+
+    /// The server cannot parse it either: its error is the client's answer, and so is the `ReadyForQuery` behind it.
+    pub(super) fn trial_failed(&mut self) {
+        if let Intake::Trying(unit, refusal) = std::mem::replace(&mut self.intake, Intake::Open) {
+            self.judge.blocked(&unit, &refusal);
+        }
+        self.current = None;
+        for expect in &mut self.expected {
+            if let Expect::Sync { ours } = expect {
+                *ours = false;
+                break;
+            }
+        }
+    }
+
+    /// The server can parse it: names are learnt again, then it is judged again.
+    pub(super) fn trial_passed(&mut self) {
+        self.judge.mistrust();
+        self.tried = true;
     }
 
     pub(super) fn own_row(&mut self, frame: &Frame) -> Result<(), DecodeError> {

@@ -34,20 +34,6 @@ impl<J: Judge> Conversation<J> {
         self.unsynced = false;
     }
 
-    /// Refuses a Query that the server itself may refuse: parsing runs nothing, and its error says more.
-    pub(super) fn refuse_in_doubt(&mut self, text: &str, report: &Report) {
-        let name = format!("{}trial", self.reserved);
-        self.to_target.write(|out| {
-            write::close_statement(out, &name);
-            write::parse(out, &name, text);
-        });
-        self.expected.extend([Expect::Own, Expect::Trial]);
-        self.marker(report);
-        self.to_target.write(write::sync);
-        self.expected.push_back(Expect::Sync { ours: false });
-        self.unsynced = false;
-    }
-
     /// Refuses a message of a batch: the server skips the rest of it.
     pub(super) fn refuse_extended(&mut self, report: &Report) {
         self.marker(report);

@@ -19,9 +19,9 @@ impl<J: Judge> Conversation<J> {
                 self.tell(words);
             }
             Some(Expect::Own) => self.own_error(frame)?,
-            Some(Expect::DescribePortal { ours: true, .. }) if !reach => {
-                let bytes = frame.bytes().clone();
-                self.tell(bytes);
+            Some(Expect::Trial) => {
+                self.tell(frame.bytes().clone());
+                self.trial_failed();
             }
             front => {
                 let operation = front.and_then(|expect| {

@@ -29,7 +29,12 @@ impl<J: Judge> Conversation<J> {
         if self.expected.is_empty() && self.over.is_none() {
             self.answered();
         }
-        if matches!(self.intake, Intake::Answers) && (self.expected.is_empty() || self.copying) {
+        let settled = match self.intake {
+            Intake::Answers => self.expected.is_empty() || self.copying,
+            Intake::Trying(..) => self.expected.is_empty(),
+            _ => false,
+        };
+        if settled {
             self.intake = Intake::Open;
         }
         // Between batches a question costs no more than its time; inside of one it would make it a pipeline of two.
@@ -118,7 +123,17 @@ impl<J: Judge> Conversation<J> {
             return Err(DecodeError::UnknownTag(tag));
         };
         match (tag, front) {
-            (server::PARSE_COMPLETE, Expect::Parse { name, statement }) => {
+            (
+                server::PARSE_COMPLETE,
+                Expect::Parse {
+                    name,
+                    statement,
+                    doubtful,
+                },
+            ) => {
+                if doubtful {
+                    self.judge.mistrust();
+                }
                 self.names.statements.insert(name, statement);
             }
             (server::BIND_COMPLETE, Expect::Bind { portal }) => {
@@ -193,6 +208,10 @@ impl<J: Judge> Conversation<J> {
                 server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE | server::COMMAND_COMPLETE,
                 Expect::Own,
             ) => {
+                return Ok(());
+            }
+            (server::PARSE_COMPLETE, Expect::Trial) => {
+                self.trial_passed();
                 return Ok(());
             }
             // What nobody asked for: the relay's picture of the server is wrong, so nothing more may pass. A function's result

@@ -741,3 +741,71 @@ fn a_suspended_portal_keeps_its_mask() {
     assert!(!contains(&reached.client, "-15-"));
     assert_eq!(tags(Side::Server, &reached.client), "CZ12DsZDsZ");
 }
+
+#[test]
+fn what_the_relay_cannot_read_the_server_explains() {
+    let tried = |answer: fn(&mut BytesMut)| {
+        server(move |out| {
+            simple(out, b'3');
+            answer(out);
+            write::ready(out, Status::Idle);
+        })
+    };
+    let judge = Lenient::new;
+    let reached = run(
+        &[
+            client(|out| write::query(out, "select doubtful")),
+            tried(|out| failed(out, "42P01")),
+            client(|out| write::query(out, "select 1")),
+        ],
+        &judge(),
+        usize::MAX,
+    );
+    assert_eq!(tags(Side::Client, &reached.target), "CPSQ");
+    assert_eq!(tags(Side::Server, &reached.client), "EZ");
+    assert_eq!(errors(&reached.client)[0].1, "the server's words");
+
+    // The server knows it: the relay learns, judges again, and sends the client's own message.
+    for piece in 1..30 {
+        let reached = run(
+            &[
+                client(|out| write::query(out, "select doubtful")),
+                tried(|out| simple(out, b'1')),
+                server(|out| {
+                    complete(out, "SELECT 0");
+                    write::ready(out, Status::Idle);
+                }),
+            ],
+            &judge(),
+            piece,
+        );
+        assert_eq!(tags(Side::Client, &reached.target), "CPSQ");
+        assert_eq!(tags(Side::Server, &reached.client), "CZ");
+    }
+}
+
+#[test]
+fn a_doubtful_statement_is_bound_only_after_the_server_took_it() {
+    let judge = Lenient::new();
+    let reached = run(
+        &[
+            client(|out| {
+                write::parse(out, "", "select doubtful");
+                write::bind(out, "", "");
+                write::execute(out, "");
+                write::sync(out);
+            }),
+            server(|out| simple(out, b'1')),
+            server(|out| {
+                simple(out, b'2');
+                complete(out, "SELECT 0");
+                write::ready(out, Status::Idle);
+            }),
+        ],
+        &judge,
+        usize::MAX,
+    );
+    assert_eq!(tags(Side::Client, &reached.target), "PHBES");
+    assert_eq!(tags(Side::Server, &reached.client), "12CZ");
+    assert_eq!(judge.seen.borrow().mistrusted, 1);
+}

@@ -102,7 +102,8 @@ impl<J: Judge> Conversation<J> {
         let name: Name = parse.name.into();
         let statement = Prepared::new(text, parse.types, None);
         match self.judge.foresee(unit) {
-            Foresight::Pass => self.send_parse(name, statement, frame.into_bytes()),
+            Foresight::Pass => self.send_parse(name, statement, frame.into_bytes(), false),
+            Foresight::Doubt => self.send_parse(name, statement, frame.into_bytes(), true),
             Foresight::Refuse(refusal) => self.refuse(&frame, &refusal),
             Foresight::Hold => {
                 self.kept_back = Some(KeptBack {
@@ -200,15 +201,24 @@ impl<J: Judge> Conversation<J> {
     }
 
     fn judged(&mut self, frame: Frame, unit: Unit, launch: Launch) -> Flow {
-        let text = unit.text.clone();
+        let tried = std::mem::take(&mut self.tried);
         match self.judge.judge(unit) {
-            Verdict::Doubt(refusal) if launch.is_query() => {
-                let report = self.judge.report(&refusal);
-                self.refuse_in_doubt(&text, &report);
+            Verdict::Doubt(..) if !tried && !self.expected.is_empty() => {
+                self.wait_for_answers();
+                return Flow::Wait(frame);
+            }
+            Verdict::Doubt(unit, refusal) if launch.is_query() && !tried && !self.unsynced => {
+                self.try_at_server(unit, refusal);
+                return Flow::Wait(frame);
             }
             Verdict::Pass(released) => self.launch(launch, released),
-            Verdict::Refuse(refusal) | Verdict::Doubt(refusal) => {
+            Verdict::Refuse(refusal) => {
                 self.kept_back = None;
+                self.refuse(&frame, &refusal);
+            }
+            Verdict::Doubt(unit, refusal) => {
+                self.kept_back = None;
+                self.judge.blocked(&unit, &refusal);
                 self.refuse(&frame, &refusal);
             }
             Verdict::Hold(_) if !self.expected.is_empty() => {
@@ -245,7 +255,11 @@ impl<J: Judge> Conversation<J> {
                 self.unsynced = true;
                 portal.operation = operation;
                 if let Some((name, statement)) = parse {
-                    self.expected.push_back(Expect::Parse { name, statement });
+                    self.expected.push_back(Expect::Parse {
+                        name,
+                        statement,
+                        doubtful: false,
+                    });
                 }
                 let portal = Rc::new(portal);
                 self.expected.push_back(Expect::Bind { portal: portal.clone() });
@@ -289,14 +303,18 @@ impl<J: Judge> Conversation<J> {
     /// Sends a Parse that was kept back, now that it must stand on its own: it runs nothing.
     pub(super) fn send_kept_back(&mut self) {
         if let Some(kept) = self.kept_back.take() {
-            self.send_parse(kept.name, kept.statement, kept.bytes);
+            self.send_parse(kept.name, kept.statement, kept.bytes, false);
         }
     }
 
-    fn send_parse(&mut self, name: Name, statement: Rc<Prepared>, bytes: Bytes) {
+    fn send_parse(&mut self, name: Name, statement: Rc<Prepared>, bytes: Bytes, doubtful: bool) {
         self.unsynced = true;
         self.to_target.push(bytes);
-        self.expected.push_back(Expect::Parse { name, statement });
+        self.expected.push_back(Expect::Parse {
+            name,
+            statement,
+            doubtful,
+        });
     }
 
     fn unit(&self, bytes: Bytes, text: Arc<str>, reading: Rc<Reading>, steps: &Steps, values: Vec<Value>) -> Unit {
@@ -368,9 +386,10 @@ impl<J: Judge> Conversation<J> {
 
     /// Whether what follows can only be judged when outstanding units are done.
     fn has_barrier(&self) -> bool {
-        self.expected
-            .iter()
-            .any(|expect| expect.steps().iter().any(|step| step.is_barrier()))
+        self.expected.iter().any(|expect| {
+            matches!(expect, Expect::Parse { doubtful: true, .. })
+                || expect.steps().iter().any(|step| step.is_barrier())
+        })
     }
 
     /// Whether the next unit will find itself in a transaction block, if all that is outstanding succeeds.

@@ -77,13 +77,7 @@ impl Warden {
     /// A refusal that no policy can lift.
     fn fixed(unit: &Unit) -> Option<Refusal> {
         if let Some(refused) = &unit.reading.refused {
-            return Some(
-                Refusal::new(
-                    Code::Blocked,
-                    format!("refused whatever policies say: {}", refused.message()),
-                )
-                .hint(refused.hint()),
-            );
+            return Some(Refusal::new(Code::Blocked, format!("blocked: {}", refused.message())).hint(refused.hint()));
         }
         match unit.reading.problem {
             Some(Problem::TooLong) => Some(Refusal::new(
@@ -122,7 +116,7 @@ impl Judge for Warden {
         }
         // The server answers it best, and parsing runs nothing.
         if is_doubtful(&unit.reading) {
-            return Foresight::Pass;
+            return Foresight::Doubt;
         }
         let grant = self.session.grant();
         let around = Circumstances {
@@ -184,6 +178,12 @@ impl Judge for Warden {
                     blocked.message.as_deref(),
                     blocked.effect,
                 );
+                let effect = blocked.effect.and_then(|index| unit.effects.get(index));
+                let unknown = effect
+                    .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
+                if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
+                    return Verdict::Doubt(Box::new(blocked.operation), refusal);
+                }
                 if self
                     .account
                     .statement(unit, Answer::Block, &blocked.rules, None)
@@ -191,18 +191,23 @@ impl Judge for Warden {
                 {
                     return Verdict::Refuse(self.unrecorded());
                 }
-                let effect = blocked.effect.and_then(|index| unit.effects.get(index));
-                let unknown = effect
-                    .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
-                if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
-                    return Verdict::Doubt(refusal);
-                }
                 Verdict::Refuse(refusal)
             }
             Decision::RequireApproval(review) => {
                 let details = self.world.details(review.operation());
                 Verdict::Hold(Waiting { review, details })
             }
+        }
+    }
+
+    fn mistrust(&mut self) {
+        self.world.mistrust();
+    }
+
+    fn blocked(&mut self, unit: &Unit, refusal: &Refusal) {
+        let rules: Vec<String> = refusal.rule.iter().cloned().collect();
+        if self.account.statement(unit, Answer::Block, &rules, None).is_err() {
+            self.unrecorded();
         }
     }
 

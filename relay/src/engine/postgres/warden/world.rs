@@ -236,6 +236,15 @@ impl World {
         Some(scrubber.text(&text).text().as_bytes().to_vec())
     }
 
+    /// The server knows names that the catalog does not have.
+    pub(super) fn mistrust(&mut self) {
+        if self.in_band || self.changed {
+            self.uncommitted = true;
+        } else {
+            self.names.changed();
+        }
+    }
+
     pub(super) fn wants_scope(&self) -> bool {
         self.scope_stale
     }
