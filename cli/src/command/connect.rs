@@ -25,6 +25,8 @@ use crate::tunnel::Tunnel;
 
 /// How long the relay's word about the end of a session may come after the end of its streams.
 const WORD_OF_THE_END: Duration = Duration::from_millis(500);
+/// The same where only the client has failed: short, since nearly always the failure is its own.
+const WORD_AFTER_A_FAILURE: Duration = Duration::from_millis(150);
 
 /// Turns of the reactor that cancelled tasks are given.
 const TURNS: usize = 100;
@@ -234,8 +236,14 @@ impl Session {
         }
         // The end of the streams and the word about it travel apart.
         let said = ended.is_some();
-        if ended.is_none() && self.door.relay_hung_up() {
-            let word = tokio::time::timeout(WORD_OF_THE_END, self.tunnel.ended(&self.opened.session)).await;
+        if ended.is_none() {
+            // A client that reads its last error may hang up before the relay does.
+            let patience = if self.door.relay_hung_up() {
+                WORD_OF_THE_END
+            } else {
+                WORD_AFTER_A_FAILURE
+            };
+            let word = tokio::time::timeout(patience, self.tunnel.ended(&self.opened.session)).await;
             ended = word.ok().map(|refusal| ended_by_relay(&self.opened, refusal));
         }
         match ended {
