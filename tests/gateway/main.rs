@@ -15,3 +15,4 @@ mod login;
 mod masking;
 mod names;
 mod recording;
+mod workloads;

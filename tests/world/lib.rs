@@ -13,14 +13,19 @@
     reason = "a test that cannot go on must say where"
 )]
 
+mod http;
+mod job;
 mod oidc;
 mod person;
+mod platform;
 mod postgres;
 mod process;
 mod relay;
 
+pub use job::Job;
 pub use oidc::OidcProvider;
 pub use person::{Connected, Person, read_user_code};
+pub use platform::{Platform, block_of_guide};
 pub use postgres::{Cluster, Database};
 pub use process::{Finished, Running, eventually, program, run};
 pub use relay::{POLICY, World, WorldBuilder};

@@ -14,7 +14,7 @@ pub struct OidcProvider {
     _process: Running,
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("world/oidc").join(name)
 }
 

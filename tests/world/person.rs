@@ -1,13 +1,12 @@
 //! Somebody with `hoopctl`: a configuration folder of their own, and a login.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::http;
 use crate::postgres::Cluster;
 use crate::process::{Finished, Running, eventually, program, run};
 use crate::relay::World;
@@ -218,22 +217,4 @@ fn choose_on_the_device_page(issuer: &str, code: &str, user: &str) {
     let form = format!("user_code={code}&token={token}&decision=approve&user={user}");
     let done = http(issuer, "POST", "/device", &cookie, &form);
     assert!(done.starts_with("HTTP/1.1 200"), "{done}");
-}
-
-fn http(issuer: &str, method: &str, path: &str, cookie: &str, body: &str) -> String {
-    let host = issuer.strip_prefix("http://").expect("http on loopback");
-    let mut socket = TcpStream::connect(host).expect("the provider listens");
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("a timeout");
-    let kind = "application/x-www-form-urlencoded";
-    let length = body.len();
-    write!(
-        socket,
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: {cookie}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .expect("the provider reads");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("an answer");
-    answer
 }

@@ -52,6 +52,7 @@ pub struct LoginArgs {
 pub async fn run(arguments: LoginArgs, context: &Context) -> Result<u8> {
     let (settings, printer) = (&context.settings, &context.printer);
     let credentials = context.credentials();
+    credentials.prepare()?;
     let last = credentials.known_relay(&settings.profile)?;
     let relay = arguments
         .relay

@@ -193,12 +193,28 @@ impl Credentials {
         }))
     }
 
+    /// Makes the directory of logins. Before a login begins: a workload's token counts only for the first key that presents it, so
+    /// a certificate that cannot be kept costs a token.
+    ///
+    /// # Errors
+    /// It cannot be made or written to, or is not ours alone.
+    pub fn prepare(&self) -> Result<()> {
+        let elsewhere = "set HOOPCTL_CONFIG_DIR to a directory of yours that can be written";
+        private::make_directory(&self.directory).map_err(|error| match error.code() {
+            Code::Configuration => error,
+            _ => error.hint(elsewhere),
+        })?;
+        rustix::fs::access(&self.directory, rustix::fs::Access::WRITE_OK).map_err(|error| {
+            Error::io(format!("cannot write to {}", self.directory.display()), &error.into()).hint(elsewhere)
+        })
+    }
+
     /// Keeps a login, in place of the profile's last one.
     ///
     /// # Errors
     /// It cannot be written, or the keyring was asked for and refuses.
     pub async fn save(&self, profile: &str, login: &Login, printer: &Printer) -> Result<()> {
-        private::make_directory(&self.directory)?;
+        self.prepare()?;
         let before = self.record(profile).ok().flatten();
         let key = self.keep_key(profile, &login.key, printer).await?;
         let record = Record {

@@ -68,6 +68,13 @@ impl Environment {
         self.path("HOME").filter(|path| path.is_absolute())
     }
 
+    /// The directory for temporary files.
+    pub fn temp_dir(&self) -> PathBuf {
+        self.path("TMPDIR")
+            .filter(|path| path.is_absolute())
+            .unwrap_or_else(|| PathBuf::from("/tmp"))
+    }
+
     /// This machine's name.
     pub fn machine(&self) -> String {
         let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();

@@ -7,6 +7,7 @@ use hoop_shared::refusal::Code;
 use serde::Deserialize;
 
 use crate::args::Global;
+use crate::credentials::private;
 use crate::error::{Error, Result};
 use crate::printer::{Manner, Output};
 use crate::relay_address::RelayAddress;
@@ -50,7 +51,7 @@ pub struct Settings {
     pub profile: String,
     /// How to print.
     pub manner: Manner,
-    /// `$HOOPCTL_CONFIG_DIR`, else `$XDG_CONFIG_HOME/hoopctl`.
+    /// `$HOOPCTL_CONFIG_DIR`, else `$XDG_CONFIG_HOME/hoopctl`, else `~/.config/hoopctl`, else `$TMPDIR/hoopctl-UID`.
     pub config_dir: PathBuf,
     /// The relay to log in at, where no argument names one.
     pub relay: Option<RelayAddress>,
@@ -128,10 +129,7 @@ impl Settings {
             workload: WorkloadSources::find(environment),
             log: environment.text("HOOPCTL_LOG"),
             runtime_dir: environment.path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()),
-            temp_dir: environment
-                .path("TMPDIR")
-                .filter(|path| path.is_absolute())
-                .unwrap_or_else(|| PathBuf::from("/tmp")),
+            temp_dir: environment.temp_dir(),
             machine: environment.machine(),
             application_name: environment.text("PGAPPNAME"),
             tls_variables: environment.names_that_begin_with("PGSSL"),
@@ -152,15 +150,26 @@ fn config_dir(environment: &Environment) -> Result<PathBuf> {
         return std::path::absolute(&directory)
             .map_err(|error| Error::io(format!("cannot use {}", directory.display()), &error));
     }
-    environment
+    let of_user = environment
         .path("XDG_CONFIG_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| environment.home().map(|home| home.join(".config")))
-        .map(|base| base.join("hoopctl"))
-        .ok_or_else(|| {
-            Error::new(Code::Configuration, "there is no home directory")
-                .hint("set HOME, XDG_CONFIG_HOME or HOOPCTL_CONFIG_DIR")
-        })
+        .map(|base| base.join("hoopctl"));
+    match of_user {
+        Some(directory) => Ok(directory),
+        None => homeless(environment),
+    }
+}
+
+/// Where there is no home directory, as in many containers: a directory of ours alone among the temporary files. Others may write
+/// beside it, so it is made or checked before anything in it is believed.
+fn homeless(environment: &Environment) -> Result<PathBuf> {
+    let directory = environment
+        .temp_dir()
+        .join(format!("hoopctl-{}", rustix::process::geteuid().as_raw()));
+    private::make_directory(&directory)
+        .map_err(|error| error.hint("set HOME, XDG_CONFIG_HOME or HOOPCTL_CONFIG_DIR to a directory of yours alone"))?;
+    Ok(directory)
 }
 
 /// Checks that a profile's name can be a file's name.

@@ -84,6 +84,27 @@ fn wrong_values_of_variables_are_configuration_errors() {
 }
 
 #[test]
+fn without_a_home_a_directory_of_ones_own_is_among_the_temporary_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let temporary = tempfile::tempdir().unwrap();
+    let resolve = || {
+        let environment = Environment::from_iter([("TMPDIR", temporary.path().to_str().unwrap())]);
+        Settings::resolve(&Global::default(), &environment)
+    };
+    let directory = resolve().unwrap().config_dir;
+    assert_eq!(directory.parent(), Some(temporary.path()));
+    assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(resolve().unwrap().config_dir, directory);
+    // Whoever else could write there decides about relay, CA and policy of the login.
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(resolve().unwrap_err().code(), Code::Configuration);
+    std::fs::remove_dir(&directory).unwrap();
+    std::os::unix::fs::symlink(temporary.path(), &directory).unwrap();
+    assert!(resolve().is_err());
+}
+
+#[test]
 fn an_empty_variable_is_as_good_as_none() {
     let settings = resolve("", &Global::default(), &[("HOOPCTL_RELAY", ""), ("NO_COLOR", "")]).unwrap();
     assert!(settings.relay.is_none() && settings.manner.colour);

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::json::{claim, top_level};
+use super::token::error::shown;
 use super::token::{Claims, unprintable};
 use super::{Principal, PrincipalKind};
 use crate::config::{IdentityProvider, WorkloadIdentity};
@@ -34,8 +35,8 @@ pub(super) enum ClaimsError {
         "the issuer left out groups because there are too many (overage); have it send only the groups that count here"
     )]
     Overage,
-    #[error("no group of `{0}` fits this token's claims")]
-    NoGroup(String),
+    #[error("no group of `{identity}` fits this token's claims (sub {})", shown(subject))]
+    NoGroup { identity: String, subject: String },
 }
 
 /// Makes the principal of a person.
@@ -83,7 +84,10 @@ pub(super) fn workload(claims: &Claims, identity: &WorkloadIdentity) -> Result<P
         .map(|(group, _)| group.clone())
         .collect();
     if groups.is_empty() {
-        return Err(ClaimsError::NoGroup(identity.name.clone()));
+        return Err(ClaimsError::NoGroup {
+            identity: identity.name.clone(),
+            subject: claims.subject.clone(),
+        });
     }
     groups.sort();
     groups.dedup();
@@ -94,6 +98,22 @@ pub(super) fn workload(claims: &Claims, identity: &WorkloadIdentity) -> Result<P
         subject: claims.subject.clone(),
         groups,
     })
+}
+
+/// The conditions of each group that a workload's claims do not meet, as `GROUP: CLAIM, …`.
+pub(super) fn unmet(claims: &Claims, identity: &WorkloadIdentity) -> Vec<String> {
+    identity
+        .groups
+        .iter()
+        .map(|(group, wanted)| {
+            let names: Vec<_> = wanted
+                .iter()
+                .filter(|(name, value)| !fits(&claims.all, name, value))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            format!("{group}: {}", names.join(", "))
+        })
+        .collect()
 }
 
 /// Whether a claim is exactly the wanted value, in type too; where the claim is a list, whether each wanted value is in it.

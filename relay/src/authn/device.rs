@@ -25,6 +25,7 @@ use super::authority::ClientKey;
 use super::enrol::again;
 use super::issuer::Person;
 use super::limits::Rate;
+use super::token::LoginExpected;
 use super::{Applicant, Authn, claims, workload};
 use poll::{Endpoint, Step, Waits};
 
@@ -138,7 +139,10 @@ impl Authn {
                 if Instant::now() >= waiting.ends {
                     Step::Expired
                 } else {
-                    let answer = waiting.endpoint.ask(&self.http, &waiting.device_code).await;
+                    let answer = waiting
+                        .endpoint
+                        .ask(waiting.person.issuer.http(), &waiting.device_code)
+                        .await;
                     waits.take(answer, Instant::now())
                 }
             }
@@ -171,7 +175,11 @@ impl Authn {
     /// Makes the login of whomever the issuer's token names, if it withstands every check.
     async fn finish(&self, waiting: &Waiting, token: &str) -> Result<Enrolled, Refusal> {
         let person = &waiting.person;
-        let verified = match person.verify(&self.http, token, waiting.begun).await {
+        let expected = LoginExpected {
+            begun: waiting.begun,
+            nonce: None,
+        };
+        let verified = match person.verify(token, expected).await {
             Ok(verified) => verified,
             Err(error) => {
                 let refusal = workload::refuse(&error)

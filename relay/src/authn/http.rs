@@ -2,6 +2,7 @@
 //! openidconnect sends its requests through it too.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,12 +42,17 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new() -> Result<Self, String> {
+    /// A client that trusts the system's CAs, or those of a PEM file and no others.
+    pub(super) fn new(ca: Option<&Path>) -> Result<Self, String> {
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| error.to_string());
+        let tls = match ca {
+            Some(file) => Ok(trusting(file)?),
+            None => tls().map_err(|error| error.to_string()),
+        };
         Ok(Self {
-            tls: match tls() {
+            tls: match tls {
                 Ok(tls) => Ok(build(builder().tls_backend_preconfigured(tls).https_only(true))?),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(error),
             },
             // The certificates of the system have no part in it.
             loopback: build(
@@ -138,6 +144,19 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
+}
+
+/// A configuration that trusts the CAs of a file alone.
+fn trusting(file: &Path) -> Result<ClientConfig, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in crate::config::read_chain(file)? {
+        let unfit = |error| format!("{}: {error}", file.display());
+        roots.add(certificate).map_err(unfit)?;
+    }
+    let config = ClientConfig::builder_with_provider(hoop_shared::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| error.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A configuration that trusts nobody, for a client that never uses TLS.

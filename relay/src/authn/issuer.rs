@@ -5,6 +5,7 @@
 //! are by the monotonic clock.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,8 @@ use time::OffsetDateTime;
 use super::AuthnError;
 use super::http::{Http, HttpError, allowed};
 use super::keys::{self, Keys, NoKey};
-use super::token::{self, Claims, Expected, TokenError};
-use crate::config::{Config, IdentityProvider, WorkloadIdentity};
+use super::token::{self, Claims, Expected, LoginExpected, TokenError};
+use crate::config::{Config, IdentityProvider, JWKS_BYTES, WorkloadIdentity};
 
 /// How long documents count. A key that the issuer has withdrawn is believed no longer.
 const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -75,21 +76,37 @@ pub(super) enum IssuerError {
 }
 
 impl Issuers {
-    pub(super) fn new(config: &Config) -> Result<Self, AuthnError> {
+    pub(super) fn new(config: &Config, http: &Arc<Http>) -> Result<Self, AuthnError> {
         let mut remotes: HashMap<String, Arc<Issuer>> = HashMap::new();
-        let mut remote = |name: &str, url: &str| {
+        let mut remote = |name: &str, url: &str, files: Files| {
             if !allowed(url) {
                 return Err(wrong(name, "its issuer is neither https nor http on loopback"));
             }
-            let made = remotes
-                .entry(url.to_owned())
-                .or_insert_with(|| Arc::new(Issuer::new(url)));
-            Ok(Arc::clone(made))
+            if let Some(made) = remotes.get(url) {
+                let same = made.files == files;
+                return same
+                    .then(|| Arc::clone(made))
+                    .ok_or_else(|| wrong(name, "another entry for the same issuer has another `ca` or `jwks`"));
+            }
+            let http = match &files.ca {
+                Some(ca) => Arc::new(Http::new(Some(ca)).map_err(|problem| wrong(name, &problem))?),
+                None => Arc::clone(http),
+            };
+            let made = Arc::new(Issuer::new(url, http, files));
+            remotes.insert(url.to_owned(), Arc::clone(&made));
+            Ok(made)
         };
         let mut people = Vec::new();
         for provider in &config.identity_providers {
             people.push(Arc::new(Person {
-                issuer: remote(&provider.name, &provider.issuer)?,
+                issuer: remote(
+                    &provider.name,
+                    &provider.issuer,
+                    Files {
+                        ca: provider.ca.clone(),
+                        jwks: None,
+                    },
+                )?,
                 algorithms: algorithms(&provider.name, &provider.algorithms)?,
                 config: provider.clone(),
             }));
@@ -118,7 +135,7 @@ impl Issuers {
                 ));
             }
             workloads.push(Arc::new(Workload {
-                issuer: remote(&identity.name, &identity.issuer)?,
+                issuer: remote(&identity.name, &identity.issuer, Files::of_workloads(identity))?,
                 algorithms: algorithms(&identity.name, &identity.algorithms)?,
                 config: identity.clone(),
             }));
@@ -145,32 +162,50 @@ fn wrong(name: &str, problem: &str) -> AuthnError {
 }
 
 impl Person {
-    /// Verifies the ID token of a device login that began at `begun`.
-    pub(super) async fn verify(&self, http: &Http, token: &str, begun: OffsetDateTime) -> Result<Claims, VerifyError> {
+    /// Verifies the ID token of a login.
+    pub(super) async fn verify(&self, token: &str, login: LoginExpected<'_>) -> Result<Claims, VerifyError> {
         let expected = Expected {
             issuer: &self.config.issuer,
             audience: &self.config.client_id,
-            login: Some(token::LoginExpected { begun }),
+            login: Some(login),
         };
-        self.issuer.verify(http, token, &self.algorithms, &expected).await
+        self.issuer.verify(token, &self.algorithms, &expected).await
     }
 }
 
 impl Workload {
     /// Verifies a token that a workload presents.
-    pub(super) async fn verify(&self, http: &Http, token: &str) -> Result<Claims, VerifyError> {
+    pub(super) async fn verify(&self, token: &str) -> Result<Claims, VerifyError> {
         let expected = Expected {
             issuer: &self.config.issuer,
             audience: &self.config.audience,
             login: None,
         };
-        self.issuer.verify(http, token, &self.algorithms, &expected).await
+        self.issuer.verify(token, &self.algorithms, &expected).await
+    }
+}
+
+/// Files that stand in for the system's CAs, and for asking the issuer for its keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Files {
+    ca: Option<PathBuf>,
+    jwks: Option<PathBuf>,
+}
+
+impl Files {
+    fn of_workloads(identity: &WorkloadIdentity) -> Self {
+        Self {
+            ca: identity.ca.clone(),
+            jwks: identity.jwks.clone(),
+        }
     }
 }
 
 /// What an issuer publishes. The people and workloads that name the same issuer share it.
 pub(super) struct Issuer {
     url: String,
+    files: Files,
+    http: Arc<Http>,
     discovered: RwLock<Option<Kept<Discovered>>>,
     keys: RwLock<Option<Kept<Keys>>>,
     fetching: tokio::sync::Mutex<Fetching>,
@@ -194,40 +229,46 @@ pub(super) struct Discovered {
 }
 
 impl Issuer {
-    fn new(url: &str) -> Self {
+    fn new(url: &str, http: Arc<Http>, files: Files) -> Self {
         Self {
             url: url.to_owned(),
+            files,
+            http,
             discovered: RwLock::default(),
             keys: RwLock::default(),
             fetching: tokio::sync::Mutex::default(),
         }
     }
 
+    /// The client that reaches this issuer.
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
     async fn verify(
         &self,
-        http: &Http,
         token: &str,
         accepted: &[Algorithm],
         expected: &Expected<'_>,
     ) -> Result<Claims, VerifyError> {
         let unverified = token::open(token, accepted)?;
         let (algorithm, kid) = (unverified.algorithm, unverified.kid.clone());
-        let mut keys = self.keys(http, None).await?;
+        let mut keys = self.keys(None).await?;
         if keys
             .find(algorithm, kid.as_deref())
             .is_err_and(|missing| missing == NoKey::Unknown)
         {
-            keys = self.keys(http, Some(&keys)).await?;
+            keys = self.keys(Some(&keys)).await?;
         }
         let key = keys.find(algorithm, kid.as_deref()).map_err(|missing| match missing {
-            NoKey::Unknown => TokenError::UnknownKey,
+            NoKey::Unknown => TokenError::UnknownKey { kid: kid.clone() },
             NoKey::Ambiguous => TokenError::AmbiguousKey,
         })?;
         Ok(unverified.verify(key, expected, OffsetDateTime::now_utc())?)
     }
 
     /// Gives the key set; another one than `insufficient` if the issuer may be asked for it now.
-    async fn keys(&self, http: &Http, insufficient: Option<&Arc<Keys>>) -> Result<Arc<Keys>, IssuerError> {
+    async fn keys(&self, insufficient: Option<&Arc<Keys>>) -> Result<Arc<Keys>, IssuerError> {
         let enough = |keys: &Arc<Keys>| insufficient.is_none_or(|old| !Arc::ptr_eq(old, keys));
         if let Some(keys) = fresh(&self.keys).filter(enough) {
             return Ok(keys);
@@ -245,8 +286,10 @@ impl Issuer {
         }
         fetching.retry()?;
         let fetched = async {
-            let discovered = self.discover_now(http).await?;
-            let body = fetch(http, &discovered.jwks_uri, "its keys").await?;
+            let body = match &self.files.jwks {
+                Some(file) => read_key_file(file).await?,
+                None => fetch(&self.http, &self.discover_now().await?.jwks_uri, "its keys").await?,
+            };
             Keys::read(&body).ok_or(IssuerError::Document("key set"))
         };
         let keys = Arc::new(fetching.outcome(fetched.await)?);
@@ -256,22 +299,22 @@ impl Issuer {
     }
 
     /// Gives the discovery document.
-    pub(super) async fn discover(&self, http: &Http) -> Result<Arc<Discovered>, IssuerError> {
+    pub(super) async fn discover(&self) -> Result<Arc<Discovered>, IssuerError> {
         if let Some(discovered) = fresh(&self.discovered) {
             return Ok(discovered);
         }
         let mut fetching = self.fetching.lock().await;
         fetching.retry()?;
-        let discovered = self.discover_now(http).await;
+        let discovered = self.discover_now().await;
         fetching.outcome(discovered)
     }
 
-    async fn discover_now(&self, http: &Http) -> Result<Arc<Discovered>, IssuerError> {
+    async fn discover_now(&self) -> Result<Arc<Discovered>, IssuerError> {
         if let Some(discovered) = fresh(&self.discovered) {
             return Ok(discovered);
         }
         let url = format!("{}/.well-known/openid-configuration", self.url.trim_end_matches('/'));
-        let document = fetch(http, &url, "its discovery").await?;
+        let document = fetch(&self.http, &url, "its discovery").await?;
         let fields: Value =
             serde_json::from_slice(&document).map_err(|_| IssuerError::Document("discovery document"))?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -306,6 +349,20 @@ impl Fetching {
     fn outcome<T>(&mut self, result: Result<T, IssuerError>) -> Result<T, IssuerError> {
         self.failed = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
         result
+    }
+}
+
+/// Reads a key set from a file, on a thread that may wait for the disk.
+async fn read_key_file(file: &Path) -> Result<Vec<u8>, IssuerError> {
+    let path = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || crate::config::read_file(&path, JWKS_BYTES));
+    match read.await {
+        Ok(Ok(text)) => Ok(text.into_bytes()),
+        Ok(Err(problem)) => {
+            tracing::warn!(problem = %problem.render(false), "key set of an issuer");
+            Err(IssuerError::Document("key set file"))
+        }
+        Err(_) => Err(IssuerError::Document("key set file")),
     }
 }
 

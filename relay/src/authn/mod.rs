@@ -175,7 +175,7 @@ pub struct Authn {
     store: Store,
     authority: Authority,
     trusted: Vec<CertificateDer<'static>>,
-    http: Http,
+    http: Arc<Http>,
     issuers: RwLock<Arc<Issuers>>,
     view: View,
     logins: Logins,
@@ -210,9 +210,9 @@ impl Authn {
             .collect();
         let view = View::default();
         view.refresh(&store, now).await?;
-        let http = Http::new().map_err(AuthnError::Http)?;
+        let http = Arc::new(Http::new(None).map_err(AuthnError::Http)?);
         Ok(Arc::new(Self {
-            issuers: RwLock::new(Arc::new(Issuers::new(config)?)),
+            issuers: RwLock::new(Arc::new(Issuers::new(config, &http)?)),
             store,
             authority,
             trusted,
@@ -230,7 +230,7 @@ impl Authn {
     /// # Errors
     /// An issuer's configuration cannot be used.
     pub fn reconfigure(&self, config: &Config) -> Result<(), AuthnError> {
-        let issuers = Arc::new(Issuers::new(config)?);
+        let issuers = Arc::new(Issuers::new(config, &self.http)?);
         *self.issuers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = issuers;
         Ok(())
     }

@@ -35,6 +35,7 @@ pub(crate) fn config(data_dir: &Path, issuer: &str) -> Config {
             groups_claim: "groups".into(),
             algorithms: vec!["RS256".into(), "ES256".into()],
             trust_unverified_email: false,
+            ca: None,
         }],
         workload_identities: vec![WorkloadIdentity {
             name: "ci".into(),
@@ -42,6 +43,8 @@ pub(crate) fn config(data_dir: &Path, issuer: &str) -> Config {
             audience: "hoop".into(),
             groups: vec![("deploy".into(), vec![("repository".into(), json!("acme/shop"))])],
             algorithms: vec!["RS256".into(), "ES256".into()],
+            ca: None,
+            jwks: None,
         }],
         policy: PolicyFiles {
             files: Vec::new(),
@@ -281,17 +284,21 @@ async fn a_new_login_is_shown_to_its_principal_once() {
 async fn configurations_that_make_a_token_ambiguous_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let good = config(dir.path(), "https://idp.example");
-    assert!(Issuers::new(&good).is_ok());
+    let http = Arc::new(Http::new(None).unwrap());
+    assert!(Issuers::new(&good, &http).is_ok());
     let refused = |change: &dyn Fn(&mut Config)| {
         let mut config = good.clone();
         change(&mut config);
-        Issuers::new(&config).err().unwrap().to_string()
+        Issuers::new(&config, &http).err().unwrap().to_string()
     };
     assert!(
         refused(&|config| config.workload_identities[0].audience = "hoopctl".into()).contains("audience of its own")
     );
     assert!(
         refused(&|config| config.workload_identities.push(config.workload_identities[0].clone())).contains("another")
+    );
+    assert!(
+        refused(&|config| config.workload_identities[0].jwks = Some("keys.json".into())).contains("`ca` or `jwks`")
     );
     assert!(refused(&|config| config.identity_providers[0].issuer = "http://idp.example".into()).contains("https"));
     assert!(refused(&|config| config.identity_providers[0].algorithms = vec!["HS256".into()]).contains("asymmetric"));

@@ -12,10 +12,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
 use super::json;
 use super::keys;
+pub(super) use error::TokenError;
+
+pub(super) mod error;
 
 /// The longest token: 16 kB. Entra's with 200 groups has some 10.
 const LONGEST: usize = 16_000;
@@ -25,53 +29,6 @@ const LONGEST_SUBJECT: usize = 1024;
 pub(super) const SKEW: Duration = Duration::seconds(60);
 /// NumericDates up to the year 9999.
 const LATEST: i64 = 253_402_300_799;
-
-/// Why a token is refused. `Display` is safe for logs: it holds nothing of the token but names of its fields.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TokenError {
-    #[error("the token is longer than 16 kB")]
-    Size,
-    #[error("the token is encrypted (JWE), which is not supported")]
-    Encrypted,
-    #[error("the token is not of three parts in base64url")]
-    Form,
-    #[error("the token's {part} is not a JSON object without doubled names: {problem}")]
-    Json { part: &'static str, problem: String },
-    #[error("the token's algorithm is not on the issuer's list")]
-    Algorithm,
-    #[error("the token's header asks for an extension that is not supported (crit)")]
-    Critical,
-    #[error("the token is of another type (typ)")]
-    Type,
-    #[error("the token's `{0}` is not of the right type")]
-    Mistyped(&'static str),
-    #[error("the token has no `{0}`")]
-    Missing(&'static str),
-    #[error("no key of the issuer fits the token")]
-    UnknownKey,
-    #[error("several keys of the issuer fit the token")]
-    AmbiguousKey,
-    #[error("the token's signature is wrong")]
-    Signature,
-    #[error("the token is of another issuer")]
-    Issuer,
-    #[error("the token is for another audience")]
-    Audience,
-    #[error("the token was issued to another client (azp)")]
-    AuthorizedParty,
-    #[error("the token has expired; or the clocks differ")]
-    Expired,
-    #[error("the token is not valid yet (nbf); or the clocks differ")]
-    NotYet,
-    #[error("the token was issued in the future (iat); or the clocks differ")]
-    IssuedInFuture,
-    #[error("the token is older than this login (iat); or the clocks differ")]
-    Stale,
-    #[error("the token answers another login (nonce)")]
-    Nonce,
-    #[error("the token's `sub` is empty, too long or not printable")]
-    Subject,
-}
 
 /// A token whose size and form are right and whose algorithm is accepted. Nothing in it is believed yet.
 pub(super) struct Unverified<'a> {
@@ -89,13 +46,16 @@ pub(super) struct Expected<'a> {
     /// `aud`: this and no other.
     pub(super) audience: &'a str,
     /// For a person's login.
-    pub(super) login: Option<LoginExpected>,
+    pub(super) login: Option<LoginExpected<'a>>,
 }
 
-/// What the ID token of a device login must say besides: `azp`, if there, is the audience; there is no `nonce`, for none was sent.
-pub(super) struct LoginExpected {
+/// What the ID token of a person's login must say besides: `azp`, if there, is the audience.
+#[derive(Clone, Copy)]
+pub(super) struct LoginExpected<'a> {
     /// When the login began: an older token answers something else.
     pub(super) begun: OffsetDateTime,
+    /// The `nonce` that was sent. The device flow sends none, and then there must be none.
+    pub(super) nonce: Option<&'a str>,
 }
 
 /// A token's claims, all checked but what makes a principal.
@@ -119,10 +79,13 @@ pub(super) fn claimed_issuer(token: &str) -> Result<(String, Vec<String>), Token
 pub(super) fn open<'a>(token: &'a str, accepted: &[Algorithm]) -> Result<Unverified<'a>, TokenError> {
     let (header, payload, signature) = parts(token)?;
     let fields = decode_object("header", header)?;
-    let algorithm = keys::algorithm(string(&fields, "alg")?).ok_or(TokenError::Algorithm)?;
-    if !accepted.contains(&algorithm) {
-        return Err(TokenError::Algorithm);
-    }
+    let named = string(&fields, "alg")?;
+    let algorithm = keys::algorithm(named)
+        .filter(|algorithm| accepted.contains(algorithm))
+        .ok_or_else(|| TokenError::Algorithm {
+            has: named.to_owned(),
+            accepted: accepted.to_vec(),
+        })?;
     if fields.contains_key("crit") {
         return Err(TokenError::Critical);
     }
@@ -156,25 +119,39 @@ impl Unverified<'_> {
     ) -> Result<Claims, TokenError> {
         match jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, self.algorithm) {
             Ok(true) => {}
-            Ok(false) | Err(_) => return Err(TokenError::Signature),
+            Ok(false) | Err(_) => return Err(TokenError::Signature { kid: self.kid }),
         }
         let claims = read_object("payload", &self.payload)?;
-        if string(&claims, "iss")? != expected.issuer {
-            return Err(TokenError::Issuer);
+        let issuer = string(&claims, "iss")?;
+        if issuer != expected.issuer {
+            return Err(TokenError::Issuer {
+                has: issuer.to_owned(),
+                expected: error::shown(expected.issuer),
+            });
         }
         let audiences = audiences(&claims)?;
         if audiences.is_empty() || audiences.iter().any(|audience| audience != expected.audience) {
-            return Err(TokenError::Audience);
+            return Err(TokenError::Audience {
+                has: audiences,
+                expected: error::shown(expected.audience),
+            });
         }
         let expires = times(&claims, expected, now)?;
-        if expected.login.is_some() {
+        if let Some(login) = expected.login {
             match claims.get("azp") {
                 None => {}
                 Some(Value::String(party)) if party == expected.audience => {}
-                Some(_) => return Err(TokenError::AuthorizedParty),
+                Some(_) => {
+                    return Err(TokenError::AuthorizedParty {
+                        expected: error::shown(expected.audience),
+                    });
+                }
             }
-            if claims.contains_key("nonce") {
-                return Err(TokenError::Nonce);
+            match (login.nonce, claims.get("nonce")) {
+                (None, None) => {}
+                (Some(_), None) => return Err(TokenError::Missing("nonce")),
+                (Some(sent), Some(Value::String(has))) if bool::from(sent.as_bytes().ct_eq(has.as_bytes())) => {}
+                (_, Some(_)) => return Err(TokenError::Nonce),
             }
         }
         let subject = string(&claims, "sub")?;
@@ -209,19 +186,20 @@ fn times(
 ) -> Result<OffsetDateTime, TokenError> {
     let expires = time(claims, "exp")?.ok_or(TokenError::Missing("exp"))?;
     if expires + SKEW <= now {
-        return Err(TokenError::Expired);
+        return Err(TokenError::Expired { at: expires, now });
     }
-    if time(claims, "nbf")?.is_some_and(|from| from > now + SKEW) {
-        return Err(TokenError::NotYet);
+    if let Some(from) = time(claims, "nbf")?.filter(|from| *from > now + SKEW) {
+        return Err(TokenError::NotYet { from, now });
     }
     let issued = time(claims, "iat")?;
-    if issued.is_some_and(|issued| issued > now + SKEW) {
-        return Err(TokenError::IssuedInFuture);
+    if let Some(at) = issued.filter(|issued| *issued > now + SKEW) {
+        return Err(TokenError::IssuedInFuture { at, now });
     }
-    if let Some(login) = &expected.login
-        && issued.ok_or(TokenError::Missing("iat"))? + SKEW < login.begun
-    {
-        return Err(TokenError::Stale);
+    if let Some(login) = &expected.login {
+        let at = issued.ok_or(TokenError::Missing("iat"))?;
+        if at + SKEW < login.begun {
+            return Err(TokenError::Stale { at, begun: login.begun });
+        }
     }
     Ok(expires)
 }

@@ -9,12 +9,15 @@ use hoop_shared::refusal::{Code, Refusal};
 use super::authority::ClientKey;
 use super::issuer::{VerifyError, Workload};
 use super::limits::Rate;
-use super::token::{SKEW, claimed_issuer};
+use super::token::error::shown;
+use super::token::{SKEW, TokenError, claimed_issuer};
 use super::{Applicant, Authn, claims};
 use crate::store::logins::SeenToken;
 
 /// The longest life of a workload's certificate.
 const LONGEST: Duration = Duration::from_secs(3600);
+/// What is expected where no issuer of workloads is configured.
+const NO_WORKLOADS: &str = "none: the relay has no [[workload_identity]]";
 /// What to do about a token that is refused.
 const HINT: &str =
     "the token must be fresh, from an issuer that the relay's [[workload_identity]] names, and for its audience";
@@ -60,16 +63,15 @@ impl Authn {
         attempt.fingerprint = Some(key.fingerprint().to_owned());
         let issuers = self.issuers();
         let checked = async {
-            let identity = find(&issuers.workloads, token)?;
+            let identity = find(&issuers.workloads, token).map_err(|error| refuse(&error.into()))?;
             attempt.issuer = Some(identity.config.issuer.clone());
-            let verified = identity
-                .verify(&self.http, token)
-                .await
-                .map_err(|error| refuse(&error))?;
+            let verified = identity.verify(token).await.map_err(|error| refuse(&error))?;
             attempt.subject = Some(verified.subject.clone());
             let principal = claims::workload(&verified, &identity.config).map_err(|error| {
+                // Which conditions there are is for the operator: whoever has some token of the issuer could read them here.
+                tracing::info!(subject = verified.subject, unmet = ?claims::unmet(&verified, &identity.config), "no group fits");
                 Refusal::new(Code::LoginNeeded, error.to_string())
-                    .hint("the relay's operator decides which claims give a group")
+                    .hint("a group needs all of its claims, each exactly equal; the relay's operator finds in its log which are not")
             })?;
             Ok::<_, Refusal>((principal, verified))
         };
@@ -93,24 +95,31 @@ impl Authn {
 }
 
 /// Finds whose token it claims to be. Nothing of the token is believed before that issuer's key verified it.
-fn find(workloads: &[Arc<Workload>], token: &str) -> Result<Arc<Workload>, Refusal> {
-    let refused = |message: String| Refusal::new(Code::LoginNeeded, message).hint(HINT);
-    let (issuer, audiences) = claimed_issuer(token).map_err(|error| refused(error.to_string()))?;
-    let of_issuer: Vec<_> = workloads
-        .iter()
-        .filter(|workload| workload.config.issuer == issuer)
-        .collect();
-    if of_issuer.is_empty() {
-        return Err(refused(
-            "no workload identity of this relay is for the token's issuer".to_owned(),
-        ));
+fn find(workloads: &[Arc<Workload>], token: &str) -> Result<Arc<Workload>, TokenError> {
+    let (issuer, audiences) = claimed_issuer(token)?;
+    let expected = |all: &mut dyn Iterator<Item = &str>| {
+        let mut names: Vec<_> = all.map(shown).collect();
+        names.sort();
+        names.dedup();
+        names.join(" or ")
+    };
+    let of_issuer = || workloads.iter().filter(|workload| workload.config.issuer == issuer);
+    if of_issuer().next().is_none() {
+        let known = expected(&mut workloads.iter().map(|workload| workload.config.issuer.as_str()));
+        return Err(TokenError::Issuer {
+            has: issuer,
+            expected: if known.is_empty() {
+                NO_WORKLOADS.to_owned()
+            } else {
+                known
+            },
+        });
     }
-    let found = of_issuer
-        .iter()
-        .find(|workload| audiences.contains(&workload.config.audience));
-    found
-        .map(|workload| Arc::clone(workload))
-        .ok_or_else(|| refused("the token is for another audience".to_owned()))
+    let found = of_issuer().find(|workload| audiences.contains(&workload.config.audience));
+    found.map(Arc::clone).ok_or_else(|| TokenError::Audience {
+        has: audiences,
+        expected: expected(&mut of_issuer().map(|workload| workload.config.audience.as_str())),
+    })
 }
 
 /// What the user is told when a token cannot be verified.

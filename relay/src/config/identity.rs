@@ -1,7 +1,11 @@
 //! `[[identity_provider]]` (people) and `[[workload_identity]]` (CI and agents).
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
+use super::file::read_file;
+use super::listen::read_chain;
 use super::name;
 use super::problem::Problem;
 use super::reader::{Item, Section};
@@ -28,6 +32,8 @@ pub struct IdentityProvider {
     pub algorithms: Vec<String>,
     /// `email` counts without `email_verified`.
     pub trust_unverified_email: bool,
+    /// PEM file of the CAs that its TLS certificate may come from; the system's where absent.
+    pub ca: Option<PathBuf>,
 }
 
 /// Claims by name or JSON pointer, with the value that each must have.
@@ -46,8 +52,14 @@ pub struct WorkloadIdentity {
     pub groups: Vec<(String, Claims)>,
     /// Signature algorithms that are accepted.
     pub algorithms: Vec<String>,
+    /// PEM file of the CAs that its TLS certificate may come from; the system's where absent.
+    pub ca: Option<PathBuf>,
+    /// File with its key set, where the relay cannot ask the issuer for it.
+    pub jwks: Option<PathBuf>,
 }
 
+/// The longest file with a key set, in bytes: as much as is read of an issuer's answer.
+pub const JWKS_BYTES: usize = 1 << 20;
 /// Asymmetric signatures only: with a shared secret, whoever verifies could also sign.
 const ALGORITHMS: &[(&str, &str)] = &[
     ("RS256", "RS256"),
@@ -78,6 +90,7 @@ pub(super) fn provider(mut section: Section<'_>) -> Option<IdentityProvider> {
     let algorithms = section.get("algorithms").map(|item| algorithms(&item));
     let trust = section.get("trust_unverified_email");
     let trust_unverified_email = trust.as_ref().and_then(Item::boolean).unwrap_or(false);
+    let ca = section.get("ca").map(|item| ca(&item));
     if let (true, Some(item)) = (trust_unverified_email, &trust) {
         item.warn("an address counts although the issuer did not verify it: whoever may set it there can take a name");
     }
@@ -92,6 +105,7 @@ pub(super) fn provider(mut section: Section<'_>) -> Option<IdentityProvider> {
         groups_claim: optional(groups_claim)?.unwrap_or_else(|| "groups".to_owned()),
         algorithms: optional(algorithms)?.unwrap_or_else(|| vec!["RS256".to_owned()]),
         trust_unverified_email,
+        ca: optional(ca)?,
     })
 }
 
@@ -101,6 +115,8 @@ pub(super) fn workload(mut section: Section<'_>) -> Option<WorkloadIdentity> {
     let audience = section.need("audience").and_then(|item| item.text().map(str::to_owned));
     let groups = section.need("groups").and_then(|item| groups(&item));
     let algorithms = section.get("algorithms").map(|item| algorithms(&item));
+    let ca = section.get("ca").map(|item| ca(&item));
+    let jwks = section.get("jwks").map(|item| jwks(&item));
     section.finish();
     Some(WorkloadIdentity {
         name: name?,
@@ -108,7 +124,37 @@ pub(super) fn workload(mut section: Section<'_>) -> Option<WorkloadIdentity> {
         audience: audience?,
         groups: groups?,
         algorithms: optional(algorithms)?.unwrap_or_else(|| vec!["RS256".to_owned()]),
+        ca: optional(ca)?,
+        jwks: optional(jwks)?,
     })
+}
+
+/// A PEM file of CA certificates.
+fn ca(item: &Item<'_>) -> Option<PathBuf> {
+    let path = item.file()?;
+    if let Err(error) = read_chain(&path) {
+        item.error(format!("`{}`: {error}", item.path()));
+    }
+    Some(path)
+}
+
+/// A file with a key set (RFC 7517).
+fn jwks(item: &Item<'_>) -> Option<PathBuf> {
+    let path = item.file()?;
+    match read_file(&path, JWKS_BYTES) {
+        Ok(text) => {
+            let set: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+            if set.is_none_or(|set| set["keys"].as_array().is_none_or(Vec::is_empty)) {
+                item.error(format!(
+                    "`{}`: {} is not a key set (RFC 7517)",
+                    item.path(),
+                    path.display()
+                ));
+            }
+        }
+        Err(problem) => item.reader().report(*problem),
+    }
+    Some(path)
 }
 
 /// An absent key is `Some(None)`; one that is there and wrong is `None`.

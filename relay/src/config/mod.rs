@@ -29,7 +29,7 @@ mod recording;
 mod secret;
 
 pub use connection::{Connection, PostgresTarget, Target, TlsMode};
-pub use identity::{Claims, IdentityProvider, WorkloadIdentity};
+pub use identity::{Claims, IdentityProvider, JWKS_BYTES, WorkloadIdentity};
 pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use listen::{DEFAULT_DATA_DIR, DEFAULT_LISTEN, KeyError, TlsFiles, read_chain, read_key};
 pub use mask::{DETECTORS, Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};

@@ -20,6 +20,11 @@ impl Folder {
         folder.write("ca.crt", certificate.cert.pem().as_bytes(), 0o644);
         folder.write("tls.key", certificate.signing_key.serialize_pem().as_bytes(), 0o600);
         folder.write("db.password", b"s3cret\n", 0o600);
+        folder.write(
+            "issuer-keys.json",
+            br#"{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB"}]}"#,
+            0o644,
+        );
         std::fs::create_dir(folder.path("policies")).unwrap();
         folder.write(
             "policies/a.cedar",
@@ -436,11 +441,25 @@ fn a_workload_mapping_pins_its_tenant() {
 }
 
 #[test]
+fn keys_of_an_issuer_that_cannot_be_asked_stand_in_a_file() {
+    let with = |jwks: &str| {
+        format!(
+            "{BASE}[[workload_identity]]\nname = \"ci\"\nissuer = \"https://x\"\naudience = \"hoop\"\njwks = \"{jwks}\"\n\
+             groups = {{ deploy = {{ repository = \"acme/shop\" }} }}\n"
+        )
+    };
+    good(&with("issuer-keys.json"));
+    one(&with("db.password"), "is not a key set");
+    one(&with("none.json"), "cannot be read");
+}
+
+#[test]
 fn an_identity_provider_signs_with_keys_of_its_own() {
     one(&format!("{BASE}algorithms = [\"HS256\"]"), "is not `HS256`");
     one(&format!("{BASE}algorithms = [\"none\"]"), "is not `none`");
     one(&format!("{BASE}scopes = [\"offline_access\"]"), "never keeps");
     one(&BASE.replace("https://", "http://"), "is http");
+    one(&format!("{BASE}ca = \"db.password\""), "no PEM certificate");
     let trusting = problems(&format!("{BASE}trust_unverified_email = true"));
     assert!(trusting.len() == 1 && trusting[0].contains("warning"), "{trusting:?}");
 }

@@ -55,5 +55,6 @@ pub(super) fn entry_of(provider: &Provider) -> IdentityProvider {
         groups_claim: "groups".to_owned(),
         algorithms: vec![dev::ALGORITHM.to_owned()],
         trust_unverified_email: false,
+        ca: None,
     }
 }

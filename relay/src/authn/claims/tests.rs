@@ -16,6 +16,7 @@ fn provider() -> IdentityProvider {
         groups_claim: "groups".into(),
         algorithms: vec!["RS256".into()],
         trust_unverified_email: false,
+        ca: None,
     }
 }
 
@@ -181,7 +182,19 @@ fn github() -> WorkloadIdentity {
             ("everybody".into(), Vec::new()),
         ],
         algorithms: vec!["RS256".into()],
+        ca: None,
+        jwks: None,
     }
+}
+
+#[test]
+fn the_operator_is_told_which_conditions_are_unmet() {
+    let unmet = unmet(&claims_of(json!({"repository": "acme/shop"})), &github());
+    assert!(unmet.contains(&"ci-deploy: ref".to_owned()), "{unmet:?}");
+    assert!(
+        unmet.contains(&"nested: /kubernetes.io/namespace".to_owned()),
+        "{unmet:?}"
+    );
 }
 
 #[test]
@@ -212,7 +225,10 @@ fn a_workload_is_in_the_groups_whose_claims_all_fit() {
     ] {
         assert_eq!(
             groups(foreign.clone()).unwrap_err(),
-            ClaimsError::NoGroup("github".into()),
+            ClaimsError::NoGroup {
+                identity: "github".into(),
+                subject: "1234".into()
+            },
             "{foreign}"
         );
     }

@@ -322,6 +322,7 @@ mod tests {
             groups_claim: "groups".into(),
             algorithms: Vec::new(),
             trust_unverified_email: false,
+            ca: None,
         };
         let code = SecretString::from("code&more");
         let body = |request: &Request<Vec<u8>>| String::from_utf8(request.body().clone()).unwrap();

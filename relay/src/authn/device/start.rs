@@ -125,7 +125,7 @@ impl Authn {
         let config = &person.config;
         let discovered = person
             .issuer
-            .discover(&self.http)
+            .discover()
             .await
             .map_err(|error| workload::refuse(&error.into()))?;
         let metadata: Metadata = serde_json::from_slice(&discovered.document).map_err(|error| {
@@ -169,17 +169,20 @@ impl Authn {
         {
             request = request.add_scope(Scope::new(scope.clone()));
         }
-        let codes = request.request_async(&self.http).await.map_err(|error| match error {
-            RequestTokenError::ServerResponse(answer) => {
-                unfit(&config.name, &format!("it refuses a device login: {}", answer.error()))
-            }
-            RequestTokenError::Request(error) => unreachable_issuer(&config.name, &error),
-            RequestTokenError::Parse(error, _) => unfit(
-                &config.name,
-                &format!("its answer to a device login cannot be read: {error}"),
-            ),
-            RequestTokenError::Other(problem) => unfit(&config.name, &problem),
-        })?;
+        let codes = request
+            .request_async(person.issuer.http())
+            .await
+            .map_err(|error| match error {
+                RequestTokenError::ServerResponse(answer) => {
+                    unfit(&config.name, &format!("it refuses a device login: {}", answer.error()))
+                }
+                RequestTokenError::Request(error) => unreachable_issuer(&config.name, &error),
+                RequestTokenError::Parse(error, _) => unfit(
+                    &config.name,
+                    &format!("its answer to a device login cannot be read: {error}"),
+                ),
+                RequestTokenError::Other(problem) => unfit(&config.name, &problem),
+            })?;
         Ok((codes, endpoint))
     }
 }

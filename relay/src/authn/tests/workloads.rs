@@ -39,6 +39,42 @@ async fn a_token_comes_again_with_its_own_key_only() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_cannot_be_asked_has_its_keys_in_a_file() {
+    let signer = Signer::rs256("cluster");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys.json");
+    let publish = |keys: &[&Signer]| {
+        let keys: Vec<_> = keys.iter().map(|signer| signer.jwk.clone()).collect();
+        std::fs::write(&file, json!({ "keys": keys }).to_string()).unwrap();
+    };
+    publish(&[]);
+    // Nobody listens there.
+    let issuer = "https://127.0.0.1:1";
+    let mut config = config(dir.path(), issuer);
+    config.identity_providers.clear();
+    config.workload_identities[0].jwks = Some(file.clone());
+    let store = Store::open(&dir.path().join("data")).await.unwrap();
+    let authn = Authn::open(&config, store).await.unwrap();
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let token = signer.token(
+        &json!({"iss": issuer, "aud": "hoop", "sub": "system:serviceaccount:shop:deploy",
+        "exp": now + 300, "repository": "acme/shop"}),
+    );
+    let refused = authn
+        .login_workload(&csr(), &token, applicant("pod"))
+        .await
+        .unwrap_err();
+    assert!(refused.message.contains("no key of the issuer"), "{refused}");
+    // The cluster's keys rotate: the file is read again for a key that is not known.
+    publish(&[&signer]);
+    let authn = Authn::open(&config, Store::open(&dir.path().join("data")).await.unwrap())
+        .await
+        .unwrap();
+    let enrolled = authn.login_workload(&csr(), &token, applicant("pod")).await.unwrap();
+    assert_eq!(enrolled.whoami.principal, "ci:system:serviceaccount:shop:deploy");
+}
+
+#[tokio::test]
 async fn tokens_of_others_are_refused() {
     let world = World::start().await;
     let job = |name: &str, value: Value| {
@@ -51,7 +87,7 @@ async fn tokens_of_others_are_refused() {
         (job("repository", json!("evil/shop")), "no group of `ci`"),
         (job("aud", json!("hoopctl")), "another audience"),
         (job("aud", json!(["hoop", "other"])), "another audience"),
-        (job("iss", json!("https://token.example")), "no workload identity"),
+        (job("iss", json!("https://token.example")), "another issuer"),
         (job("exp", json!(now - 61)), "expired"),
         (job("nbf", json!(now + 100)), "not valid yet"),
         (job("sub", json!("a\nb")), "`sub`"),
