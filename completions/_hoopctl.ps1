@@ -65,6 +65,7 @@ Register-ArgumentCompleter -Native -CommandName 'hoopctl' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How to print: data goes to stdout, everything else to stderr')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'The profile: one login at one relay [default: default]')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'End every login of yours, on whatever machine, and the sessions that they opened')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what is needed')
             [CompletionResult]::new('--no-input', '--no-input', [CompletionResultType]::ParameterName, 'Never ask: what would need an answer is an error')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

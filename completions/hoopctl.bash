@@ -734,7 +734,7 @@ _hoopctl() {
             return 0
             ;;
         hoopctl__subcmd__logout)
-            opts="-o -h --output --quiet --no-input --profile --help"
+            opts="-o -h --all --output --quiet --no-input --profile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

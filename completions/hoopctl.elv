@@ -60,6 +60,7 @@ set edit:completion:arg-completer[hoopctl] = {|@words|
             cand -o 'How to print: data goes to stdout, everything else to stderr'
             cand --output 'How to print: data goes to stdout, everything else to stderr'
             cand --profile 'The profile: one login at one relay [default: default]'
+            cand --all 'End every login of yours, on whatever machine, and the sessions that they opened'
             cand --quiet 'Say only what is needed'
             cand --no-input 'Never ask: what would need an answer is an error'
             cand -h 'Print help (see more with ''--help'')'

@@ -59,6 +59,7 @@ complete -c hoopctl -n "__fish_hoopctl_using_subcommand login" -s h -l help -d '
 complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -s o -l output -d 'How to print: data goes to stdout, everything else to stderr' -r -f -a "text\t'For people'
 json\t'For scripts: one JSON document on stdout, an error as the last line on stderr'"
 complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -l profile -d 'The profile: one login at one relay [default: default]' -r
+complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -l all -d 'End every login of yours, on whatever machine, and the sessions that they opened'
 complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -l quiet -d 'Say only what is needed'
 complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -l no-input -d 'Never ask: what would need an answer is an error'
 complete -c hoopctl -n "__fish_hoopctl_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'

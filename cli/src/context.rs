@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::credentials::{Credentials, Login};
 use crate::error::{Error, Result};
+use crate::news::News;
 use crate::printer::Printer;
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
@@ -17,12 +18,18 @@ pub struct Context {
     pub settings: Settings,
     /// What writes.
     pub printer: Printer,
+    /// What a relay said beside its answers.
+    pub news: News,
 }
 
 impl Context {
     /// Puts the parts together.
     pub fn new(settings: Settings, printer: Printer) -> Self {
-        Self { settings, printer }
+        Self {
+            settings,
+            printer,
+            news: News::default(),
+        }
     }
 
     /// Where logins are kept.
@@ -61,7 +68,7 @@ impl Context {
     /// # Errors
     /// Those of [`Context::login`], or the login cannot be used for TLS.
     pub async fn relay(&self) -> Result<RelayApi> {
-        RelayApi::of(&self.login().await?)
+        RelayApi::of(&self.login().await?, &self.news)
     }
 
     /// What a tunnel with this login is dialled by.
@@ -85,7 +92,9 @@ impl Context {
     /// Those of [`Context::login`], or the relay cannot be reached, is not trusted, or refuses.
     pub async fn tunnel(&self) -> Result<Tunnel> {
         let dial = self.dial(&self.login().await?)?;
-        Tunnel::connect(&dial).await.map_err(|error| error.refusal().into())
+        let tunnel = Tunnel::connect(&dial).await.map_err(|error| error.refusal())?;
+        self.news.hear(&tunnel.welcome().notices);
+        Ok(tunnel)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod context;
 pub mod credentials;
 pub mod error;
 pub mod login;
+pub mod news;
 pub mod printer;
 pub mod relay_address;
 pub mod relay_api;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hoop_shared::api::ErrorBody;
+use hoop_shared::api::{ErrorBody, NEW_LOGINS};
 use hoop_shared::refusal::Code;
 use hoop_shared::tls::{ALPN_HTTP, Credential, RelayVerifier, Trust, Untrusted, client_config};
 use serde::Serialize;
@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::context::local_failure;
 use crate::credentials::Login;
 use crate::error::{Error, Result};
+use crate::news::News;
 use crate::relay_address::RelayAddress;
+use crate::tunnel::refused_in_tls;
 
 /// How long a connection may take: what does not answer in this time is unreachable for a person.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ pub struct RelayApi {
     http: reqwest::Client,
     relay: RelayAddress,
     verifier: Arc<RelayVerifier>,
+    /// Whose login it is, and where to put what the relay says about others of theirs.
+    told: Option<(String, News)>,
 }
 
 impl RelayApi {
@@ -34,8 +38,10 @@ impl RelayApi {
     ///
     /// # Errors
     /// The certificate and its key cannot be used.
-    pub fn of(login: &Login) -> Result<Self> {
-        Self::new(&login.relay, &login.trust, Some(login.credential()?))
+    pub fn of(login: &Login, news: &News) -> Result<Self> {
+        let mut api = Self::new(&login.relay, &login.trust, Some(login.credential()?))?;
+        api.told = Some((login.whoami.principal.clone(), news.clone()));
+        Ok(api)
     }
 
     /// Makes a client without a certificate, for logging in. Nothing is sent yet.
@@ -64,6 +70,7 @@ impl RelayApi {
             http,
             relay: relay.clone(),
             verifier,
+            told: None,
         })
     }
 
@@ -114,6 +121,9 @@ impl RelayApi {
 
     async fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
         let mut answer = request.send().await.map_err(|error| self.not_sent(&error))?;
+        if let (Some((principal, news)), Some(header)) = (&self.told, answer.headers().get(NEW_LOGINS)) {
+            news.hear_of_logins(principal, header.as_bytes());
+        }
         let status = answer.status();
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.not_sent(&error))? {
@@ -140,6 +150,9 @@ impl RelayApi {
     fn not_sent(&self, error: &reqwest::Error) -> Error {
         if let Some(untrusted) = self.untrusted() {
             return untrusted_relay(&self.relay, &untrusted);
+        }
+        if let Some(refusal) = refused_in_tls(error) {
+            return refusal.into();
         }
         let reason = if error.is_timeout() {
             "it did not answer in time".to_owned()

@@ -48,6 +48,7 @@ pub fn run(arguments: Vec<OsString>, environment: &Environment) -> u8 {
     };
     let context = Context::new(settings, printer);
     let result = runtime.block_on(command::run(cli.command, &context));
+    context.news.tell(&context.printer);
     // A thread that waits for the keyring or for a terminal must not keep the process.
     runtime.shutdown_background();
     finish(result, &printer)

@@ -8,7 +8,7 @@
 //! | `POST /v1/login/device/poll` | none | [`DevicePoll`] → [`DevicePolled`] |
 //! | `POST /v1/login/workload` | none | [`WorkloadLogin`] → [`Enrolled`] |
 //! | `GET /v1/whoami` | certificate | [`Whoami`] |
-//! | `POST /v1/logout` | certificate | `{}` |
+//! | `POST /v1/logout` | certificate | [`Logout`] → `{}` |
 //! | `GET /v1/connections` | certificate | `[`[`ConnectionListed`]`]` |
 //! | `GET /v1/requests` | certificate | `[`[`Request`]`]` |
 //! | `GET /v1/requests/ID` | certificate | [`Request`] |
@@ -24,6 +24,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::id::{RequestId, SessionId};
 use crate::protocol::Protocol;
@@ -156,8 +157,12 @@ pub struct Whoami {
     pub new_logins: Vec<LoginSeen>,
 }
 
+/// The header of an answer to a login's request: a JSON array of [`LoginSeen`] in base 64 (URL-safe, unpadded). Present where the
+/// principal has logins that this one was not told of yet.
+pub const NEW_LOGINS: &str = "hoop-new-logins";
+
 /// Another login of the same principal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginSeen {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
@@ -166,6 +171,27 @@ pub struct LoginSeen {
     pub machine: String,
     /// The address that it came from.
     pub source: String,
+}
+
+impl LoginSeen {
+    /// What the principal is told of it. Not escaped: whoever prints it to a terminal escapes it.
+    pub fn sentence(&self, principal: &str) -> String {
+        let time = self.time.replace_nanosecond(0).unwrap_or(self.time);
+        let time = time.format(&Rfc3339).unwrap_or_else(|_| time.to_string());
+        format!(
+            "new login as {principal} at {time} from {} on the machine {:?}; not yours? `hoopctl logout --all` ends every login of yours, this one too",
+            self.source, self.machine
+        )
+    }
+}
+
+/// Ends the caller's login.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {
+    /// And every other login of the same principal.
+    #[serde(default)]
+    pub all: bool,
 }
 
 /// A connection that the principal may use.

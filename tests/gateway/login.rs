@@ -209,3 +209,58 @@ fn people_log_in_at_a_real_openid_provider() {
         );
     }
 }
+
+/// What was said of new logins.
+fn told(done: &hoop_tests::Finished) -> usize {
+    done.stderr.matches("new login as ana").count()
+}
+
+#[test]
+fn a_new_login_is_told_to_its_principal_at_the_next_command_and_only_once() {
+    let world = World::start();
+    let (ana, bo) = (world.person("ana"), world.person("bo"));
+    let other = world.person("ana");
+    assert_eq!(told(&bo.hoopctl(&["ls"])), 0, "others need not know");
+    let first = ana.hoopctl(&["ls", "-o", "json"]).expect_code(0);
+    assert_eq!(told(&first), 1, "{}", first.stderr);
+    assert!(first.json().is_array(), "JSON is as ever");
+    for part in ["from 127.0.0.1", "on the machine \"", "`hoopctl logout --all`"] {
+        assert!(first.stderr.contains(part), "{part} is not in: {}", first.stderr);
+    }
+    assert_eq!(told(&ana.hoopctl(&["ls"])), 0, "once is enough");
+    assert_eq!(told(&other.hoopctl(&["ls"])), 0, "it is older than this login");
+
+    world.person("ana");
+    assert_eq!(told(&ana.psql("SELECT 1").expect_code(0)), 1, "a tunnel tells it too");
+    world.person("ana");
+    assert_eq!(told(&ana.hoopctl(&["status"]).expect_code(0)), 1);
+    world.person("ana");
+    assert_eq!(told(&ana.hoopctl(&["ls", "--quiet"]).expect_code(0)), 0);
+    world.person("ana");
+    let failed = ana.hoopctl(&["requests", "show", "r-000000000000", "-o", "json"]);
+    assert_eq!(told(&failed), 1, "{}", failed.stderr);
+    let last = failed.stderr.lines().last().unwrap();
+    let error: serde_json::Value = serde_json::from_str(last).expect("the last line is the error in JSON");
+    assert!(error["error"]["code"].is_string(), "{last}");
+    world.person("ana");
+    let who = ana.hoopctl(&["whoami", "-o", "json"]).expect_code(0);
+    assert_eq!(who.json()["new_logins"].as_array().unwrap().len(), 1);
+    assert_eq!(told(&who), 1, "{}", who.stderr);
+}
+
+#[test]
+fn logout_all_ends_every_login_of_the_principal_and_no_other() {
+    let world = World::start();
+    let (ana, stranger, bo) = (world.person("ana"), world.person("ana"), world.person("bo"));
+    ana.hoopctl(&["logout", "--all"]).expect_code(0);
+    let ended = stranger.psql("SELECT 1");
+    assert_eq!(ended.code, 244, "{}", ended.stderr);
+    assert_eq!(stranger.hoopctl(&["ls"]).code, 4);
+    bo.hoopctl(&["ls"]).expect_code(0);
+    let nobody = ana.hoopctl(&["logout", "--all"]);
+    assert_eq!(
+        nobody.code, 4,
+        "who is not logged in can end nothing: {}",
+        nobody.stderr
+    );
+}

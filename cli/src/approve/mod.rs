@@ -55,9 +55,10 @@ enum Answer {
 /// There is no login, or the terminal cannot be used.
 pub async fn run(context: &Context) -> Result<u8> {
     let login = context.login().await?;
-    let relay = Rc::new(RelayApi::of(&login)?);
+    let relay = Rc::new(RelayApi::of(&login, &context.news)?);
     // The first answer decides whether there is anything to show a screen for.
     let first = list(&relay).await?;
+    context.news.tell(&context.printer);
     let mut queue = Queue::new(login.whoami.principal.clone(), MOST);
     queue.listed(first);
     let mut terminal = Terminal::enter()?;

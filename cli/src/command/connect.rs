@@ -137,9 +137,7 @@ impl Session {
         let password = one_time_password()?;
         let (listener, place) = listen(arguments.listen, &password, context).await?;
         let tunnel = context.tunnel().await.map_err(|error| error.doing(doing()))?;
-        for notice in &tunnel.welcome().notices {
-            context.printer.say(escape::line(notice));
-        }
+        context.news.tell(&context.printer);
         let opened = {
             let opening = tunnel.open(&arguments.name, arguments.reason.as_deref(), client);
             let mut opening = std::pin::pin!(opening);

@@ -235,6 +235,7 @@ async fn tunnel(login: &Login, context: &Context, checks: &mut Vec<Check>) {
         ),
     });
     let welcome = tunnel.welcome();
+    context.news.hear(&welcome.notices);
     checks.push(clock(welcome.time, OffsetDateTime::now_utc()));
     let ours = env!("CARGO_PKG_VERSION");
     checks.push(Check::good(

@@ -5,7 +5,7 @@ use hoop_shared::api::{PrincipalKind, Whoami};
 
 use crate::context::{Context, rfc3339};
 use crate::error::Result;
-use crate::printer::{Printer, escape, facts};
+use crate::printer::{Printer, facts};
 
 /// Show who you are to the relay: identity, groups, expiry
 ///
@@ -23,6 +23,9 @@ pub async fn run(_: WhoamiArgs, context: &Context) -> Result<u8> {
     let mut whoami: Whoami = relay.get("/v1/whoami").await?;
     relay.relay().to_string().clone_into(&mut whoami.relay);
     whoami.profile.clone_from(&context.settings.profile);
+    let seen = whoami.new_logins.iter();
+    let sentences: Vec<String> = seen.map(|login| login.sentence(&whoami.principal)).collect();
+    context.news.hear(&sentences);
     show(&whoami, &context.printer)?;
     Ok(0)
 }
@@ -52,14 +55,5 @@ pub fn show(whoami: &Whoami, printer: &Printer) -> Result<()> {
             ("profile", whoami.profile.clone()),
         ])
     })?;
-    for login in &whoami.new_logins {
-        printer.warn(format_args!(
-            "new login as {} at {} on {} from {}; not yours? `hoopctl logout` ends this one, tell the operator about that one",
-            escape::line(&whoami.principal),
-            rfc3339(login.time),
-            escape::line(&login.machine),
-            escape::line(&login.source),
-        ));
-    }
     Ok(())
 }

@@ -121,6 +121,19 @@ impl From<WriteError> for TunnelError {
     }
 }
 
+/// What the relay's TLS alert says about this client, where an error has one behind it.
+pub(crate) fn refused_in_tls(error: &(dyn std::error::Error + 'static)) -> Option<Refusal> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // What an `io::Error` wraps is not among its sources.
+        if let Some(rustls::Error::AlertReceived(alert)) = error.downcast_ref().and_then(tls) {
+            return refused_by_alert(*alert);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 fn tls(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -23,6 +23,7 @@ use hoop_shared::tls::{Credential, Trust};
 use hoop_shared::wire::{Opened, Welcome};
 
 pub use error::TunnelError;
+pub(crate) use error::refused_in_tls;
 pub use stream::TunnelStream;
 
 use control::Control;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use hoop_shared::api::{DevicePoll, DevicePolled, DeviceStart, DeviceStarted, Enrolled, Info, Whoami, WorkloadLogin};
+use hoop_shared::api::{
+    DevicePoll, DevicePolled, DeviceStart, DeviceStarted, Enrolled, Info, Logout, Whoami, WorkloadLogin,
+};
 use hoop_shared::wire;
 
 use super::{Api, ApiError, Caller, Json, Need, Route};
@@ -96,8 +98,16 @@ async fn whoami(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<Whoa
     Ok(Json(api.authn.whoami(caller.identity()).await?))
 }
 
-async fn logout(State(api): State<Arc<Api>>, caller: Caller) -> Result<Json<serde_json::Value>, ApiError> {
-    api.authn.logout(caller.identity()).await?;
+async fn logout(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Json(asked): Json<Logout>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    if asked.all {
+        api.authn.logout_everywhere(caller.identity()).await?;
+    } else {
+        api.authn.logout(caller.identity()).await?;
+    }
     Ok(Json(serde_json::json!({})))
 }
 

@@ -25,7 +25,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use hoop_shared::api::ErrorBody;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hoop_shared::api::{ErrorBody, NEW_LOGINS};
 use hoop_shared::refusal::{Code, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -129,8 +131,8 @@ async fn authorise(State(guard): State<Guard>, mut request: Request, next: Next)
     if request.headers().contains_key(ORIGIN) {
         return Err(Refusal::new(Code::Blocked, "the relay's API does not answer web pages").into());
     }
-    match guard.need {
-        Need::Nothing => {}
+    let caller = match guard.need {
+        Need::Nothing => None,
         Need::Login => {
             let certificate = request
                 .extensions()
@@ -139,14 +141,26 @@ async fn authorise(State(guard): State<Guard>, mut request: Request, next: Next)
             let certificate = certificate
                 .ok_or_else(|| Refusal::new(Code::LoginNeeded, "this needs a login").hint("run `hoopctl login`"))?;
             let identity = guard.api.authn.identity(&certificate)?;
-            request.extensions_mut().insert(Caller(identity));
+            request.extensions_mut().insert(Caller(Arc::clone(&identity)));
+            Some(identity)
         }
-    }
+    };
     let mut response = next.run(request).await;
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(value) = new_logins(&guard.api.authn, caller.as_deref()).await {
+        response.headers_mut().insert(NEW_LOGINS, value);
+    }
     Ok(response)
+}
+
+/// The other logins that the caller was not told of yet, beside whatever is answered. After the handler, whose answer may be to tell them.
+async fn new_logins(authn: &Authn, caller: Option<&Identity>) -> Option<HeaderValue> {
+    // An answer is not withheld because this is not known: the next one will tell it.
+    let seen = authn.new_logins(caller?).await.ok().filter(|seen| !seen.is_empty())?;
+    let json = serde_json::to_vec(&seen).ok()?;
+    HeaderValue::from_str(&URL_SAFE_NO_PAD.encode(json)).ok()
 }
 
 /// Who asks: extracted by handlers of routes with [`Need::Login`]. Only [`authorise`] makes one.

@@ -315,6 +315,19 @@ impl Authn {
         self.refresh().await.map_err(logged)
     }
 
+    /// Ends every login of the identity's principal, on whatever machine, and the sessions that they opened.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn logout_everywhere(&self, identity: &Identity) -> Result<(), Refusal> {
+        let now = OffsetDateTime::now_utc();
+        self.store
+            .revoke_principal(identity.issuer(), identity.subject(), identity.label(), now)
+            .await
+            .map_err(logged)?;
+        self.refresh().await.map_err(logged)
+    }
+
     /// Reads what changed in the store and tells who must know.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ pub(super) async fn greet<S: Service>(
                 relay: env!("CARGO_PKG_VERSION").to_owned(),
                 limits: service.limits(),
                 time: OffsetDateTime::now_utc(),
-                notices: Vec::new(),
+                notices: service.notices(&who).await,
             };
             say(writer, welcome).await?;
             debug!(source = %client.source, build = ?hello.build, machine = ?hello.machine, "client is welcome");

@@ -26,6 +26,9 @@ pub trait Service: Send + Sync + 'static {
     /// Nobody any more.
     fn authenticate(&self, certificate: &CertificateDer<'_>) -> Result<Self::Who, Refusal>;
 
+    /// What the person should see at once, for the welcome. Plain text.
+    fn notices(&self, who: &Self::Who) -> impl Future<Output = Vec<String>>;
+
     /// What a client may have, for its welcome.
     fn limits(&self) -> WireLimits;
 

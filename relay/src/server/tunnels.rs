@@ -28,6 +28,8 @@ use crate::target::postgres::Targets;
 
 /// How long an engine may take to say goodbye on a stream whose session has ended.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// How long a welcome waits for what the person should see.
+const NOTICES: Duration = Duration::from_secs(2);
 /// How often it is looked whether the last stream of an ended session is gone.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -103,6 +105,17 @@ impl Service for Tunnels {
 
     fn authenticate(&self, certificate: &CertificateDer<'_>) -> Result<Arc<Identity>, Refusal> {
         self.authn.identity(certificate)
+    }
+
+    async fn notices(&self, who: &Arc<Identity>) -> Vec<String> {
+        let seen = self.on_control({
+            let (authn, who) = (Arc::clone(&self.authn), Arc::clone(who));
+            async move { Ok(authn.new_logins(&who).await.unwrap_or_default()) }
+        });
+        // A store that is slow must not keep anybody out.
+        let seen = tokio::time::timeout(NOTICES, seen).await.unwrap_or(Ok(Vec::new()));
+        let sentences = seen.unwrap_or_default().into_iter();
+        sentences.map(|login| login.sentence(who.label())).collect()
     }
 
     fn limits(&self) -> WireLimits {

@@ -268,6 +268,29 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Revokes every valid login of a principal, whatever its label was at the time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn revoke_principal(
+        &self,
+        issuer: &str,
+        subject: &str,
+        by: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let query = "UPDATE logins SET revoked = ?1, revoked_by = ?2, revision = (SELECT max(revision) + 1 FROM logins)
+             WHERE issuer = ?3 AND subject = ?4 AND revoked IS NULL AND expires > ?1";
+        sqlx::query(query)
+            .bind(millis(now))
+            .bind(by)
+            .bind(issuer)
+            .bind(subject)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
     /// Revokes every valid login under a label. Gives their serials.
     ///
     /// # Errors

@@ -151,6 +151,10 @@ impl Service for Shared {
         Ok(())
     }
 
+    async fn notices(&self, _: &Self::Who) -> Vec<String> {
+        Vec::new()
+    }
+
     fn limits(&self) -> WireLimits {
         WireLimits {
             streams_per_session: 100,
