@@ -52,6 +52,8 @@ enum Failure {
     Failed(String),
     /// What was asked was found wanting, and said so already. Exit code 1.
     Found,
+    /// A file is wrong, and said so already. Exit code 3.
+    Wrong,
 }
 
 impl From<ServeError> for Failure {
@@ -72,7 +74,7 @@ impl Failure {
         match self {
             Self::Failed(_) | Self::Found => 1,
             Self::Usage(..) => 2,
-            Self::Configuration(_) => 3,
+            Self::Configuration(_) | Self::Wrong => 3,
         }
     }
 }
@@ -97,7 +99,7 @@ pub fn main() -> ExitCode {
             }
         }
         Failure::Failed(message) => say(&format!("error: {}", escape(message))),
-        Failure::Found => {}
+        Failure::Found | Failure::Wrong => {}
     }
     ExitCode::from(failure.exit_code())
 }

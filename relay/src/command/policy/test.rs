@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::config::cases::{Case, cases};
 use crate::config::{Config, Problem};
 use crate::policy::{Circumstances, Verdict};
 
-use super::super::{Failure, escape, print, say};
+use super::super::{Failure, Output, escape, print, say};
 use super::Subject;
 use super::explain::{in_words, verdict};
 use super::reading::{Names, statement};
@@ -31,6 +32,9 @@ pub(super) struct Test {
     /// The file of cases.
     #[arg(value_name = "CASES.toml")]
     cases: PathBuf,
+    /// How to write it.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
 }
 
 impl Test {
@@ -38,26 +42,41 @@ impl Test {
         let subject = Subject::load(&self.config)?;
         let cases = cases(&self.cases).map_err(Failure::Configuration)?;
         check_connections(&cases, &subject.config, &self.cases)?;
-        let mut wrong = 0_usize;
+        let mut failed = Vec::new();
         for case in &cases {
             let found = ask(case, &subject)?;
             if let Some(why) = mismatch(case, &found) {
-                wrong += 1;
-                let place = format!("{}:{}", self.cases.display(), case.line);
-                print(&escape(&format!(
-                    "{place}: {why}\n  {} on {}: {}",
-                    case.principal,
-                    case.connection,
-                    first_line(&case.statement)
-                )))?;
+                failed.push((case, found, why));
             }
         }
-        let total = cases.len();
-        if wrong > 0 {
-            say(&format!("{wrong} of {total} cases do not hold"));
-            return Err(Failure::Found);
+        match self.output {
+            Output::Json => {
+                let file = self.cases.display().to_string();
+                let failed: Vec<_> = failed
+                    .iter()
+                    .map(|(case, found, why)| json(&file, case, found, why))
+                    .collect();
+                print(&json!({"cases": cases.len(), "failed": failed}).to_string())?;
+            }
+            Output::Text => {
+                for (case, _, why) in &failed {
+                    print(&escape(&format!(
+                        "{}:{}: {why}\n  {} on {}: {}",
+                        self.cases.display(),
+                        case.line,
+                        case.principal,
+                        case.connection,
+                        first_line(&case.statement)
+                    )))?;
+                }
+                if failed.is_empty() {
+                    print(&format!("all {} cases hold", cases.len()))?;
+                } else {
+                    say(&format!("{} of {} cases do not hold", failed.len(), cases.len()));
+                }
+            }
         }
-        print(&format!("all {total} cases hold"))
+        if failed.is_empty() { Ok(()) } else { Err(Failure::Found) }
     }
 }
 
@@ -119,6 +138,20 @@ fn mismatch(case: &Case, found: &Verdict) -> Option<String> {
     }
 }
 
+fn json(file: &str, case: &Case, found: &Verdict, why: &str) -> Value {
+    json!({
+        "file": file,
+        "line": case.line,
+        "principal": case.principal,
+        "connection": case.connection,
+        "statement": case.statement,
+        "expected": case.expect.as_str(),
+        "found": found.as_str(),
+        "rules": found.rules(),
+        "problem": why,
+    })
+}
+
 fn first_line(statement: &str) -> &str {
     statement.trim().lines().next().unwrap_or_default()
 }
@@ -163,6 +196,7 @@ mod tests {
         Test {
             config: path("relay.toml"),
             cases: path("cases.toml"),
+            output: Output::Text,
         }
         .run()
     }
