@@ -15,10 +15,22 @@ fail() {
 folder=$(mktemp -d)
 chmod 711 "$folder"
 started=()
+# Starts a server in a session of its own: Ctrl-C on the terminal is psql's, and must not end what psql talks to.
+start() {
+    if command -v setsid >/dev/null; then
+        setsid "$@" &
+    else
+        perl -e 'use POSIX; POSIX::setsid(); exec @ARGV' "$@" &
+    fi
+    started+=($!)
+}
 end() {
     local status=$? pid
+    trap '' INT TERM
     for pid in "${started[@]}"; do kill -INT "$pid" 2>/dev/null || true; done
-    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    # A login or an approval that was under way: what is left of the jobs.
+    for pid in $(jobs -p); do case " ${started[*]} " in *" $pid "*) ;; *) kill -TERM "$pid" 2>/dev/null || true ;; esac; done
+    wait 2>/dev/null || true
     rm -rf "$folder"
     exit "$status"
 }
@@ -47,8 +59,7 @@ start_postgres() {
     "${postgres_user[@]}" "$PG_BIN/initdb" -D "$folder/postgres/data" --username=postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --no-sync >"$folder/initdb.log" 2>&1 \
         || { cat "$folder/initdb.log" >&2; fail "initdb failed" "its message is above"; }
     pg_port=$(free_port)
-    "${postgres_user[@]}" "$PG_BIN/postgres" -D "$folder/postgres/data" -p "$pg_port" -k "$folder/postgres" -c listen_addresses=127.0.0.1 -c fsync=off >"$folder/postgres.log" 2>&1 &
-    started+=($!)
+    start "${postgres_user[@]}" "$PG_BIN/postgres" -D "$folder/postgres/data" -p "$pg_port" -k "$folder/postgres" -c listen_addresses=127.0.0.1 -c fsync=off >"$folder/postgres.log" 2>&1
     local tries=0
     until "${postgres_user[@]}" "$PG_BIN/psql" -Xqc 'SELECT 1' -h "$folder/postgres" -p "$pg_port" -U postgres >/dev/null 2>&1; do
         tries=$((tries + 1))
@@ -64,8 +75,7 @@ start_postgres() {
 start_relay() {
     cp "$demo/policy.cedar" "$folder/policy.cedar"
     sed "s/@PORT@/$pg_port/" "$demo/relay.toml" >"$folder/relay.toml"
-    DEMO_DB_PASSWORD=$password hoop-relay dev --listen 127.0.0.1:0 --data "$folder/relay" --config "$folder/relay.toml" >"$folder/ready.json" 2>"$folder/relay.log" &
-    started+=($!)
+    DEMO_DB_PASSWORD=$password start hoop-relay dev --listen 127.0.0.1:0 --data "$folder/relay" --config "$folder/relay.toml" >"$folder/ready.json" 2>"$folder/relay.log"
     local tries=0
     until [ -s "$folder/ready.json" ]; do
         tries=$((tries + 1))
@@ -171,7 +181,10 @@ You are ana, of the group engineers, in psql on a throwaway database. Try:
       hoopctl --profile bo approve
    \\q                                       ends the demo and everything that it started
 TXT
+    # In psql Ctrl-C cancels a query or a held statement; the demo goes on until psql ends.
+    trap : INT
     hoopctl --profile ana connect db-demo --reason demo -- "$PG_BIN/psql" -X || true
+    trap 'exit 130' INT
     local session
     session=$(hoopctl --profile ana sessions ls -o json | grep -oE 's-[0-9a-z]{12}' | head -n 1)
     title "hoopctl sessions replay $session"

@@ -66,6 +66,11 @@ impl SocketDirectory {
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                // The last session there has just ended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    private::make_directory(base)?;
+                    continue;
+                }
                 Err(error) => return Err(Error::io(format!("cannot make {}", path.display()), &error)),
             }
             let failed = |error: &io::Error| Error::io(format!("cannot use {}", path.display()), error);
@@ -102,6 +107,10 @@ impl SocketDirectory {
 impl Drop for SocketDirectory {
     fn drop(&mut self) {
         remove(&self.path);
+        if let Some(base) = self.path.parent() {
+            // It stays where another session has its directory there.
+            let _ = fs::remove_dir(base);
+        }
     }
 }
 
@@ -175,9 +184,12 @@ mod tests {
         assert!(directory.path().starts_with(runtime.path()));
         assert_eq!(fs::metadata(directory.path()).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(directory.socket()).unwrap().mode() & 0o777, 0o600);
+        let (other, _listener2) = SocketDirectory::make(Some(runtime.path()), Path::new("/tmp")).unwrap();
         let path = directory.path().to_owned();
         drop(directory);
-        assert!(!path.exists());
+        assert!(!path.exists() && other.socket().exists());
+        drop(other);
+        assert_eq!(fs::read_dir(runtime.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]
