@@ -9,6 +9,7 @@ build_needs
 postgres_programs
 python_drivers
 openid_provider
+terminal_and_certificates
 
 say "building"
 cargo build --workspace --quiet

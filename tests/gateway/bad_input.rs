@@ -24,24 +24,38 @@ fn a_connect_without_a_login_says_to_log_in() {
 }
 
 #[test]
-fn garbage_on_the_relays_port_hurts_nobody() {
-    let world = World::start();
+fn garbage_on_the_relays_ports_hurts_nobody() {
+    let metrics = format!("127.0.0.1:{}", hoop_tests::free_port());
+    let world = World::new()
+        .config(&format!("[telemetry]\nmetrics = \"{metrics}\""))
+        .start();
     let ana = world.person("ana");
+    let issuer = world.issuer.strip_prefix("http://").unwrap();
+    let meanwhile = ana.connect(&[]);
     for garbage in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0xff; 4096],
         &[0x16, 3, 1, 0xff, 0xff, 1, 2, 3],
         &[],
     ] {
-        let mut socket = TcpStream::connect(&world.relay).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
-        socket.write_all(garbage).unwrap();
-        let _ = socket.shutdown(std::net::Shutdown::Write);
-        let _ = socket.read(&mut [0; 1024]);
+        for port in [world.relay.as_str(), issuer, &metrics] {
+            let mut socket = TcpStream::connect(port).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket.write_all(garbage).unwrap();
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let _ = socket.read(&mut [0; 1024]);
+        }
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         udp.send_to(garbage, &world.relay).unwrap();
         udp.send_to(&[0xc0; 1200], &world.relay).unwrap();
     }
+    // A session that was open all the time, and a new one.
+    let psql = Command::new(Cluster::get().program("psql"))
+        .args(["-XqAtc", "SELECT 1"])
+        .arg(meanwhile.text("url"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&psql.stdout).trim(), "1");
     assert_eq!(ana.psql("SELECT 1").expect_code(0).stdout.trim(), "1");
 }
 
@@ -203,4 +217,81 @@ fn a_client_that_never_reads_does_not_delay_others() {
             .arg(connected.text("url")),
     );
     assert_eq!(second.expect_code(0).stdout.trim(), "2");
+}
+
+/// Puts one person's certificate and key in the place of another's login, as a thief would.
+fn use_credential_of(thief: &hoop_tests::Person<'_>, victim: &hoop_tests::Person<'_>, parts: &[&str]) {
+    let file = |person: &hoop_tests::Person<'_>| person.home().join("hoopctl/credentials/default.json");
+    let read = |person| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(file(person)).unwrap()).unwrap()
+    };
+    let (mut login, stolen) = (read(thief), read(victim));
+    for part in parts {
+        login[part] = stolen[part].clone();
+    }
+    std::fs::write(file(thief), login.to_string()).unwrap();
+}
+
+#[test]
+fn a_certificate_of_another_relay_is_refused_with_the_way_out() {
+    let (here, elsewhere) = (World::start(), World::start());
+    let (ana, other, foreign) = (here.person("ana"), here.person("bo"), elsewhere.person("ana"));
+    use_credential_of(&ana, &foreign, &["certificate", "key"]);
+    for arguments in [&["ls"][..], &["status"], &["connect", "db-prod", "--", "true"]] {
+        let done = ana.hoopctl(arguments);
+        assert!(
+            [4, 244].contains(&done.code),
+            "{arguments:?}: {}: {}",
+            done.code,
+            done.stderr
+        );
+        assert!(done.stderr.contains("hoopctl login"), "{arguments:?}: {}", done.stderr);
+    }
+    assert_eq!(other.hoopctl(&["ls"]).code, 0, "others do not notice");
+}
+
+#[test]
+fn a_certificate_without_its_key_opens_nothing() {
+    let world = World::start();
+    let (ana, thief) = (world.person("ana"), world.person("agent"));
+    use_credential_of(&thief, &ana, &["certificate", "whoami"]);
+    let done = thief.hoopctl(&["ls"]);
+    assert_ne!(done.code, 0);
+    assert_ne!(thief.psql("SELECT 1").code, 0);
+    ana.psql("SELECT 1").expect_code(0);
+}
+
+#[test]
+fn a_target_that_is_no_postgresql_is_a_clear_error() {
+    // Says anything to whoever connects.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let _ = socket.write_all(b"E\x7f\xff\xff\xff SSH-2.0-OpenSSH\r\n");
+            let _ = socket.read(&mut [0; 1024]);
+        }
+    });
+    for tls in ["disable", "require"] {
+        let world = World::new()
+            .target(&address)
+            .connection(&format!("tls = \"{tls}\""))
+            .start();
+        let done = world.person("ana").psql("SELECT 1");
+        assert_ne!(done.code, 0);
+        assert!(done.stderr.contains("the target of db-prod"), "{tls}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn a_target_that_never_answers_is_given_up_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let world = World::new().target(&address).start();
+    let started = std::time::Instant::now();
+    let done = world.person("ana").psql("SELECT 1");
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("does not answer in time"), "{}", done.stderr);
+    assert!(started.elapsed() < Duration::from_secs(60));
+    drop(listener);
 }

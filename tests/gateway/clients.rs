@@ -181,13 +181,15 @@ fn ctrl_c_cancels_a_running_query_and_psql_goes_on() {
 }
 
 fn python(script: &str) {
-    let interpreter = std::env::var("HOOP_TEST_PYTHON").expect("tests/run.sh sets HOOP_TEST_PYTHON");
     let world = World::new().policy(OPEN).start();
     let ana = world.person("ana");
-    let done = hoop_tests::run(
-        ana.command(&["connect", "db-prod", "--", &interpreter, "-c", script])
-            .env("PYTHONDONTWRITEBYTECODE", "1"),
-    );
+    let driver = hoop_tests::python(script);
+    let mut command = ana.command(&["connect", "db-prod", "--"]);
+    command
+        .arg(driver.get_program())
+        .args(driver.get_args())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    let done = hoop_tests::run(&mut command);
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
     assert_eq!(done.stdout.trim(), "ok", "{}", done.stderr);
 }
@@ -283,4 +285,107 @@ fn tokio_postgres_runs_unchanged() {
         drop(client);
         connection.await.unwrap().unwrap();
     });
+}
+
+#[test]
+fn database_url_is_enough_for_libpq_and_for_drivers() {
+    let world = World::new().policy(OPEN).start();
+    let ana = world.person("ana");
+    let psql = Cluster::get().program("psql").display().to_string();
+    // The other variables are taken away: what is left must do, through the socket and through a port.
+    let alone = "unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLMODE; exec \"$@\" \"$DATABASE_URL\"";
+    let done = ana
+        .hoopctl(&[
+            "connect",
+            "db-prod",
+            "--",
+            "sh",
+            "-c",
+            alone,
+            "sh",
+            &psql,
+            "-XqAtc",
+            "SELECT 'libpq'",
+        ])
+        .expect_code(0);
+    assert_eq!(done.stdout.trim(), "libpq");
+    let script = "import psycopg, sys\nwith psycopg.connect(sys.argv[1]) as connection:\n    print(connection.execute('SELECT %s', ('psycopg',)).fetchone()[0])";
+    let driver = hoop_tests::python(script);
+    for listen in [&[][..], &["--listen", "127.0.0.1:0"]] {
+        let mut command = ana.command(&["connect", "db-prod"]);
+        command
+            .args(listen)
+            .args(["--", "sh", "-c", alone, "sh"])
+            .arg(driver.get_program())
+            .args(driver.get_args());
+        assert_eq!(
+            hoop_tests::run(&mut command).expect_code(0).stdout.trim(),
+            "psycopg",
+            "{listen:?}"
+        );
+    }
+}
+
+#[test]
+fn connect_without_a_client_says_one_line_and_stays_until_it_is_told_to_go() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let works = |url: &str| {
+        hoop_tests::run(
+            Command::new(Cluster::get().program("psql"))
+                .args(["-XqAtc", "SELECT 1"])
+                .arg(url),
+        )
+        .code
+            == 0
+    };
+    for (listen, ending) in [
+        (&[][..], "EOF"),
+        (&["--listen", "127.0.0.1:0"], "TERM"),
+        (&[], "INT"),
+        (&[], "HUP"),
+    ] {
+        let connected = ana.connect(listen);
+        for key in [
+            "session",
+            "connection",
+            "protocol",
+            "host",
+            "port",
+            "user",
+            "password",
+            "database",
+            "url",
+        ] {
+            assert!(!connected.opened[key].is_null(), "{key} is not in {}", connected.opened);
+        }
+        let (url, host) = (connected.text("url"), connected.text("host"));
+        assert!(works(&url), "{ending}");
+        if host.starts_with('/') {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&host).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o700, "{host}");
+        }
+        let done = if ending == "EOF" {
+            connected.running.finish()
+        } else {
+            connected.running.signal(ending);
+            connected.running.finish_without_eof()
+        };
+        assert_eq!(done.code, 0, "{ending}: {}", done.stderr);
+        assert!(!works(&url), "{ending} leaves the door open");
+        assert!(
+            !host.starts_with('/') || !std::path::Path::new(&host).exists(),
+            "{ending} leaves {host}"
+        );
+    }
+    let ended = hoop_tests::eventually("the relay has ended the sessions", || {
+        let listed = ana.hoopctl(&["sessions", "ls", "-o", "json"]).expect_code(0).json();
+        listed
+            .as_array()?
+            .iter()
+            .all(|session| session["sealed"] == true)
+            .then_some(listed)
+    });
+    assert_eq!(ended.as_array().unwrap().len(), 4);
 }

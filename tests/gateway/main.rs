@@ -10,9 +10,15 @@
 mod bad_input;
 mod blocking;
 mod clients;
+mod endings;
 mod holding;
 mod login;
 mod masking;
 mod names;
+mod network;
+mod operating;
+mod readme;
 mod recording;
+mod target;
+mod terminal;
 mod workloads;

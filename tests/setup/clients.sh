@@ -27,3 +27,11 @@ openid_provider() {
         npm install --prefix "$HOOP_TEST_OIDC" --no-audit --no-fund --silent oidc-provider@9
     fi
 }
+
+# What holds a terminal for the tests, and what makes certificates.
+terminal_and_certificates() {
+    local packages=()
+    command -v tmux >/dev/null || packages+=(tmux)
+    command -v openssl >/dev/null || packages+=(openssl)
+    [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
+}

@@ -15,17 +15,21 @@
 
 mod http;
 mod job;
+mod network;
 mod oidc;
 mod person;
 mod platform;
 mod postgres;
 mod process;
 mod relay;
+mod terminal;
 
 pub use job::Job;
+pub use network::Network;
 pub use oidc::OidcProvider;
 pub use person::{Connected, Person, read_user_code};
 pub use platform::{Platform, block_of_guide};
-pub use postgres::{Cluster, Database};
-pub use process::{Finished, Running, eventually, program, run};
+pub use postgres::{Cluster, Database, Extra, PASSWORD, free_port};
+pub use process::{Finished, Running, eventually, program, python, run};
 pub use relay::{POLICY, World, WorldBuilder};
+pub use terminal::Terminal;

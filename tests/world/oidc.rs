@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::postgres::free_port;
 use crate::process::{Running, run};
 
-/// A running provider with the people carol, dave and erin; it ends when this is dropped.
+/// A running provider with the people carol, frank, dave and erin; it ends when this is dropped.
 pub struct OidcProvider {
     /// The issuer's URL.
     pub issuer: String,

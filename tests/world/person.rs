@@ -27,6 +27,10 @@ impl<'w> Person<'w> {
         Self { world, home }
     }
 
+    pub(crate) fn at(world: &'w World, home: PathBuf) -> Self {
+        Self { world, home }
+    }
+
     pub(crate) fn log_in(world: &'w World, user: &str) -> Self {
         let person = Self::stranger(world);
         person.log_in_with(&["--ca", &world.ca.display().to_string()], user);

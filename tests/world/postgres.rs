@@ -30,13 +30,27 @@ pub struct Database {
     pub name: String,
 }
 
+/// What a server has beside the ordinary.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra<'a> {
+    /// Its certificate and key, PEM: it speaks TLS.
+    pub tls: Option<(&'a str, &'a str)>,
+    /// Lines of `pg_hba.conf` that go before the ordinary ones.
+    pub hba: &'a str,
+}
+
 static CLUSTER: OnceLock<Cluster> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(1);
 
 impl Cluster {
     /// The server, started at the first call.
     pub fn get() -> &'static Self {
-        CLUSTER.get_or_init(Self::start)
+        CLUSTER.get_or_init(|| Self::start(Extra::default()))
+    }
+
+    /// A server of one's own, for as long as it is kept.
+    pub fn with(extra: Extra<'_>) -> Self {
+        Self::start(extra)
     }
 
     /// Its TCP port on 127.0.0.1.
@@ -54,7 +68,7 @@ impl Cluster {
         self.bin.join(name)
     }
 
-    fn start() -> Self {
+    fn start(extra: Extra<'_>) -> Self {
         let bin = PathBuf::from(std::env::var_os("PG_BIN").unwrap_or_else(|| newest_installed().into_os_string()));
         assert!(
             bin.join("initdb").exists(),
@@ -76,6 +90,22 @@ impl Cluster {
             process::run(Command::new("chown").arg("postgres:postgres").arg(&directory)).expect_code(0);
         }
         let data = directory.join("data");
+        let mut settings = vec!["listen_addresses=127.0.0.1".to_owned(), "log_connections=on".to_owned()];
+        if let Some((certificate, key)) = extra.tls {
+            settings.push("ssl=on".to_owned());
+            for (setting, name, text) in [
+                ("ssl_cert_file", "server.crt", certificate),
+                ("ssl_key_file", "server.key", key),
+            ] {
+                let file = directory.join(name);
+                std::fs::write(&file, text).expect("a file of the server");
+                if root {
+                    process::run(Command::new("chown").arg("postgres:postgres").arg(&file)).expect_code(0);
+                }
+                process::run(Command::new("chmod").arg("600").arg(&file)).expect_code(0);
+                settings.push(format!("{setting}={}", file.display()));
+            }
+        }
         let with_prefix = |program: &Path| {
             let mut words = prefix
                 .iter()
@@ -94,6 +124,9 @@ impl Cluster {
             "--no-sync",
         ]))
         .expect_code(0);
+        let hba = data.join("pg_hba.conf");
+        let ordinary = std::fs::read_to_string(&hba).expect("pg_hba.conf");
+        std::fs::write(&hba, format!("{}\n{ordinary}", extra.hba)).expect("pg_hba.conf");
         let port = free_port();
         // The shell's stdin is a pipe of ours: when the test binary ends, however it ends, the server stops.
         let script = r#""$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$FOLDER""#;
@@ -106,14 +139,8 @@ impl Cluster {
             .arg(&data)
             .args(["-p", &port.to_string(), "-k"])
             .arg(&directory)
-            .args([
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "fsync=off",
-                "-c",
-                "max_connections=300",
-            ])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .args(["-c", "fsync=off", "-c", "max_connections=300"])
             .args([
                 "-c",
                 "log_statement=all",
@@ -125,7 +152,7 @@ impl Cluster {
             .env("FOLDER", &directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(directory.with_extension("log")).expect("log"));
+            .stderr(std::fs::File::create(directory.join("log")).expect("log"));
         // A terminal's Ctrl-C must reach the tests first, which then close the pipe.
         std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
         let keeper = keeper.spawn().expect("sh");
@@ -197,7 +224,7 @@ impl Cluster {
 
     /// The server's log so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.with_extension("log")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
     /// How many log lines of this database show a statement that contains `text`.

@@ -6,7 +6,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// No single command of a test takes longer.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
+/// How long anything may take that is waited for. Far above what it takes: a busy machine is slow, and that is no defect.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a binary of this workspace is: beside the test's own.
 pub fn program(name: &str) -> PathBuf {
@@ -111,8 +113,15 @@ impl Running {
     /// Waits for its end, reading both pipes meanwhile.
     #[track_caller]
     pub fn finish(mut self) -> Finished {
+        drop(self.child().stdin.take());
+        self.finish_without_eof()
+    }
+
+    /// Waits for its end as [`Running::finish`] does, but leaves its standard input open.
+    #[track_caller]
+    pub fn finish_without_eof(mut self) -> Finished {
         let mut child = self.child.take().expect("finished once");
-        drop(child.stdin.take());
+        let _stdin = child.stdin.take();
         let stdout = read_all(child.stdout.take());
         let stderr = read_all(child.stderr.take());
         let deadline = Instant::now() + DEADLINE;
@@ -160,10 +169,19 @@ fn read_all(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle
     })
 }
 
+/// Python with the drivers of the tests, and a script.
+pub fn python(script: &str) -> Command {
+    let interpreter =
+        std::env::var_os("HOOP_TEST_PYTHON").expect("tests/run.sh installs the drivers and sets HOOP_TEST_PYTHON");
+    let mut command = Command::new(interpreter);
+    command.args(["-c", script]).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
 /// Waits until `holds` gives something, or fails with `what`.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = holds() {
             return value;

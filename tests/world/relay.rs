@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::network::Network;
 use crate::person::Person;
 use crate::postgres::{Cluster, Database, PASSWORD, ROLE};
-use crate::process::{Running, program};
+use crate::process::{Running, eventually, program};
 
 /// What everybody may do unless a test says otherwise: connect and read; a dba approves writes; nobody drops.
 pub const POLICY: &str = include_str!("../../relay/demo/policy.cedar");
@@ -19,6 +20,7 @@ pub struct WorldBuilder {
     config: String,
     settings: String,
     target: Option<String>,
+    files: Vec<(String, String)>,
 }
 
 /// A running relay, its database, and a folder for all their files.
@@ -35,6 +37,8 @@ pub struct World {
     pub database: Database,
     folder: tempfile::TempDir,
     process: Option<Running>,
+    /// Where the relay itself listens; `relay` may be the address of something in between.
+    listens: String,
 }
 
 impl World {
@@ -46,6 +50,7 @@ impl World {
             config: String::new(),
             settings: String::new(),
             target: None,
+            files: Vec::new(),
         }
     }
 
@@ -57,6 +62,11 @@ impl World {
     /// Logs a person in by the device flow, with a configuration folder of their own.
     pub fn person(&self, user: &str) -> Person<'_> {
         Person::log_in(self, user)
+    }
+
+    /// Somebody who was here before the world changed, with what their folder holds.
+    pub fn returning(&self, home: PathBuf) -> Person<'_> {
+        Person::at(self, home)
     }
 
     /// A person of this machine who has not logged in.
@@ -74,11 +84,6 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// The relay's process.
-    pub fn process(&mut self) -> &mut Running {
-        self.process.as_mut().expect("the relay runs")
-    }
-
     /// What the relay has logged.
     pub fn relay_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("relay.log")).unwrap_or_default()
@@ -89,14 +94,65 @@ impl World {
         std::fs::write(self.folder.path().join("policy.cedar"), policy).expect("policy file");
     }
 
+    /// Changes relay.toml; the relay reads it at `reload`.
+    pub fn change_config(&self, change: impl FnOnce(String) -> String) {
+        let file = self.folder.path().join("relay.toml");
+        let text = std::fs::read_to_string(&file).expect("relay.toml");
+        std::fs::write(&file, change(text)).expect("relay.toml");
+    }
+
+    /// Has the relay read its files again; gives whether it took them.
+    #[track_caller]
+    pub fn reload(&self) -> bool {
+        let count = |log: &str, what: &str| log.matches(what).count();
+        let (done, refused) = ("configuration and policies reloaded", "reload refused");
+        let before = self.relay_log();
+        let (done_before, refused_before) = (count(&before, done), count(&before, refused));
+        self.process.as_ref().expect("the relay runs").signal("HUP");
+        eventually("the relay reloads", || {
+            let log = self.relay_log();
+            if count(&log, done) > done_before {
+                return Some(true);
+            }
+            (count(&log, refused) > refused_before).then_some(false)
+        })
+    }
+
+    /// Where the relay itself listens.
+    pub fn listens(&self) -> &str {
+        &self.listens
+    }
+
+    /// Puts a network of the test's own between people and the relay: they log in and connect through it.
+    pub fn through(&mut self) -> Network {
+        let network = Network::towards(&self.listens);
+        self.relay = network.address();
+        network
+    }
+
+    /// Sends the relay a signal.
+    pub fn signal(&self, name: &str) {
+        self.process.as_ref().expect("the relay runs").signal(name);
+    }
+
+    /// Waits until the relay has ended by itself; gives its exit code.
+    #[track_caller]
+    pub fn wait_for_the_relays_end(&mut self) -> i32 {
+        self.process.take().expect("the relay runs").finish().code
+    }
+
     /// Ends the relay at once and starts it again on the same data and address.
     pub fn kill_and_restart(&mut self) {
         let mut process = self.process.take().expect("the relay runs");
         process.signal("KILL");
         let _ = process.child().wait();
         drop(process);
-        let listen = self.relay.clone();
-        let (process, _) = launch(self.folder.path(), &listen);
+        self.restart();
+    }
+
+    /// Starts a relay that has ended on the same data and address.
+    pub fn restart(&mut self) {
+        let (process, _) = launch(self.folder.path(), &self.listens);
         self.process = Some(process);
     }
 }
@@ -139,6 +195,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Puts a file beside relay.toml, which may name it.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Starts the relay.
     pub fn start(self) -> World {
         let cluster = Cluster::get();
@@ -148,6 +211,9 @@ impl WorldBuilder {
             .tempdir()
             .expect("tempdir");
         let address = self.target.unwrap_or_else(|| format!("127.0.0.1:{}", cluster.port()));
+        for (name, text) in self.files {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
         std::fs::write(folder.path().join("policy.cedar"), self.policy).expect("policy file");
         let config = format!(
             "[policy]\nfiles = [\"policy.cedar\"]\n\n{}\n[[connection]]\nname = \"db-prod\"\nprotocol = \"postgres\"\ntags = [\"env:demo\"]\n\
@@ -173,6 +239,7 @@ impl WorldBuilder {
             pin: text("pin"),
             ca: text("ca").into(),
             issuer: text("issuer"),
+            listens: text("relay"),
             database,
             process: Some(process),
             folder,

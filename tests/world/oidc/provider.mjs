@@ -1,5 +1,5 @@
 // A real OpenID provider (npm's oidc-provider) for the tests: node provider.mjs PORT
-// People: carol (groups platform and dba, verified mail), dave (mail not verified), erin (overage instead of groups).
+// People: carol (groups platform and dba, verified mail), frank (engineers), dave (mail not verified), erin (overage instead of groups).
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import path from 'node:path';
@@ -11,6 +11,7 @@ const issuer = `http://127.0.0.1:${port}`;
 
 const people = {
   carol: { email: 'carol@example.com', email_verified: true, groups: ['platform', 'dba'] },
+  frank: { email: 'frank@example.com', email_verified: true, groups: ['engineers'] },
   dave: { email: 'dave@example.com', email_verified: false, groups: ['platform'] },
   erin: { email: 'erin@example.com', email_verified: true, _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://example.com' } } },
 };
