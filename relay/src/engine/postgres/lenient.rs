@@ -168,6 +168,14 @@ impl Judge for Lenient {
         }
     }
 
+    fn search_path(&self) -> std::sync::Arc<[String]> {
+        std::sync::Arc::default()
+    }
+
+    fn is_transient(&self) -> bool {
+        false
+    }
+
     fn generation(&self) -> u64 {
         1
     }

@@ -5,7 +5,7 @@ use hoop_shared::refusal::{Code, Refusal};
 
 use super::expect::Expect;
 use super::judge::Judge;
-use super::names::LONGEST_NAME;
+use super::names::{LONGEST_NAME, Meaning};
 use super::steps::reserved_name;
 use super::{Conversation, Intake, Over, Passing};
 use crate::engine::postgres::codec::frame::{Frame, Side, client, header};
@@ -199,7 +199,21 @@ impl<J: Judge> Conversation<J> {
         let expect = match Named::decode(frame.body())? {
             Named::Statement(name) => {
                 self.send_kept_back();
+                if self.has_barrier() {
+                    self.wait_for_answers();
+                    return Ok(Flow::Wait(frame));
+                }
                 let statement = self.statement_now(name);
+                // The server analyses it again where the search path is another: what it finds is what runs later.
+                if let Some(statement) = &statement {
+                    match self.judge.read(&statement.text, &statement.types) {
+                        Ok(reading) => {
+                            let path = self.judge.search_path();
+                            statement.still_means(Meaning { path, reading });
+                        }
+                        Err(unready) => return Ok(self.learn(unready, frame)),
+                    }
+                }
                 Expect::DescribeStatement { statement, half: false }
             }
             Named::Portal(name) => {

@@ -8,8 +8,9 @@ use super::expect::Expect;
 use super::judge::{Judge, Outcome, Unmaskable};
 use crate::engine::postgres::codec::backend::CopyStart;
 use crate::engine::postgres::codec::frame::{Frame, client};
+use crate::engine::postgres::codec::frontend::Format;
 use crate::engine::postgres::codec::{DecodeError, frontend};
-use crate::inspect::sql::Kind;
+use crate::inspect::sql::{CopyFormat, Kind};
 
 impl<J: Judge> Conversation<J> {
     /// A message of the client while the server takes data.
@@ -63,8 +64,12 @@ impl<J: Judge> Conversation<J> {
         let reach = run.reach || step.as_ref().is_none_or(|step| step.reach);
         if self.judge.masks(reach) {
             let mask = match step.as_deref().map(|step| &step.kind) {
-                Some(Kind::CopyOut(copy)) => self.judge.copy(copy, start.columns, reach),
-                _ => Err(Unmaskable("the statement is not known to be a COPY".to_owned())),
+                Some(Kind::CopyOut(copy))
+                    if (copy.format == CopyFormat::Binary) == (start.format == Format::Binary) =>
+                {
+                    self.judge.copy(copy, start.columns, reach)
+                }
+                _ => Err(Unmaskable("the statement is not known to be such a COPY".to_owned())),
             };
             match mask {
                 Ok(mask) => run.copy = mask,

@@ -30,6 +30,8 @@ pub struct Unit {
     pub facts: Facts,
     /// The values that are bound.
     pub values: Vec<Value>,
+    /// The statements that it runs by name: the name, and the text that made it.
+    pub runs: Vec<(String, Arc<str>)>,
     /// Its result may hold a masked value.
     pub reach: bool,
 }
@@ -203,6 +205,12 @@ pub trait Judge {
     /// # Errors
     /// What must be learnt first.
     fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready>;
+
+    /// The schemas that are searched, in order, as the last reading took them.
+    fn search_path(&self) -> Arc<[String]>;
+
+    /// What names mean was changed in the transaction that runs: its end, or a savepoint's, may change it back.
+    fn is_transient(&self) -> bool;
 
     /// A number that changes whenever names may mean something else.
     fn generation(&self) -> u64;

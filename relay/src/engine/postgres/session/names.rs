@@ -10,6 +10,7 @@ use super::judge::MaskRows;
 use super::steps::Step;
 use crate::engine::postgres::codec::backend::Column;
 use crate::engine::postgres::codec::frontend::Formats;
+use crate::inspect::sql::Reading;
 
 /// A name as the protocol has it.
 pub type Name = Rc<str>;
@@ -17,7 +18,22 @@ pub type Name = Rc<str>;
 /// The longest name, in bytes: the server cuts longer ones, so that two of them may be one.
 pub const LONGEST_NAME: usize = 63;
 
+/// The most search paths along which one statement is remembered.
+const MEANINGS: usize = 64;
+
+/// What a text means along one search path.
+#[derive(Clone, Debug)]
+pub struct Meaning {
+    /// The schemas in search order.
+    pub path: Arc<[String]>,
+    /// The text, read.
+    pub reading: Rc<Reading>,
+}
+
 /// A prepared statement.
+///
+/// The server keeps what it found the names to mean when it analysed the text: it looks again where an object that it found changes,
+/// and where the search path is another, but not where a new object would be found first.
 #[derive(Debug)]
 pub struct Prepared {
     /// The text that it was made with.
@@ -26,6 +42,8 @@ pub struct Prepared {
     pub types: Vec<u32>,
     /// The PREPARE that made it, as an index into the text's statements; `None`: Parse did.
     pub inner: Option<usize>,
+    /// What it meant along each path when the server may first have analysed it.
+    pub meanings: RefCell<Vec<Meaning>>,
     /// The parameters' types, once the server described them.
     pub described: RefCell<Option<Rc<[u32]>>>,
     /// The result's columns, once the server described them, and the generation that they hold for. Empty: no result.
@@ -33,15 +51,33 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Makes one that was not described.
-    pub fn new(text: Arc<str>, types: Vec<u32>, inner: Option<usize>) -> Rc<Self> {
+    /// Makes one that was not described. `meaning` is what the server is known to find in it, `None` where it may know better.
+    pub fn new(text: Arc<str>, types: Vec<u32>, inner: Option<usize>, meaning: Option<Meaning>) -> Rc<Self> {
         Rc::new(Self {
             text,
             types,
             inner,
+            meanings: RefCell::new(meaning.into_iter().collect()),
             described: RefCell::default(),
             shape: RefCell::default(),
         })
+    }
+
+    /// The server is about to run or describe it, and the text means this now: whether it surely runs as that.
+    pub fn still_means(&self, now: Meaning) -> bool {
+        let mut meanings = self.meanings.borrow_mut();
+        if let Some(then) = meanings.iter().find(|then| then.path == now.path) {
+            return Rc::ptr_eq(&then.reading, &now.reading)
+                || match self.inner {
+                    Some(index) => then.reading.statements.get(index) == now.reading.statements.get(index),
+                    None => then.reading == now.reading,
+                };
+        }
+        let room = meanings.len() < MEANINGS;
+        if room {
+            meanings.push(now);
+        }
+        room
     }
 
     /// The type of a parameter, counted from 0; 0 where it is not known.

@@ -203,6 +203,10 @@ impl<J: Judge> Conversation<J> {
             }
             (server::PORTAL_SUSPENDED, Expect::Execute { run, .. }) => {
                 self.judge.outcome(run.operation, Outcome::Suspended);
+                // What it changes so far may be all.
+                if let Some(step) = run.step().filter(|step| step.change != Change::Nothing) {
+                    self.judge.done(&step.kind, step.change);
+                }
             }
             (
                 server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE | server::COMMAND_COMPLETE,
@@ -236,7 +240,7 @@ impl<J: Judge> Conversation<J> {
         match &step.kind {
             Kind::Prepare { name, .. } => {
                 let (text, index) = &step.source;
-                let statement = Prepared::new(text.clone(), Vec::new(), Some(*index));
+                let statement = Prepared::new(text.clone(), Vec::new(), Some(*index), Some(step.meaning.clone()));
                 self.names.statements.insert(name.as_str().into(), statement);
             }
             Kind::Deallocate { name: None } => self.names.statements.clear(),
@@ -256,11 +260,13 @@ impl<J: Judge> Conversation<J> {
                             name: name.clone(),
                             moves: false,
                         },
-                        change: Change::Nothing,
+                        // What its query calls runs when rows are fetched.
+                        change: step.change,
                         lineage: lineage.clone(),
                         has_result: true,
                         reach: step.reach,
                         source: step.source.clone(),
+                        meaning: step.meaning.clone(),
                     })),
                     statement: None,
                     formats: Formats::all(if *binary { Format::Binary } else { Format::Text }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hoop_shared::refusal::{Code, Refusal};
 
 use super::judge::{Judge, Unready};
-use super::names::{Names, Prepared};
+use super::names::{Meaning, Names, Prepared};
 use crate::inspect::sql::{Kind, Lineage, Reading, Statement};
 use crate::policy::{Action, Effect, SqlAction};
 
@@ -59,6 +59,8 @@ pub struct Step {
     pub reach: bool,
     /// The text that it stands in, and its number there: what a PREPARE keeps.
     pub source: (Arc<str>, usize),
+    /// What that text means.
+    pub meaning: Meaning,
 }
 
 impl Step {
@@ -88,6 +90,24 @@ impl Step {
         self.change != Change::Nothing || self.changes_statements() || matches!(self.kind, Kind::SearchPath)
     }
 
+    /// It ends a transaction or savepoint, and with it what was changed there.
+    pub fn ends(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Commit | Kind::Rollback | Kind::RollbackTo | Kind::Savepoint
+        )
+    }
+
+    /// It runs what another message made, whose own text is not before the reader.
+    fn runs_another(&self) -> bool {
+        matches!(self.kind, Kind::Execute { .. } | Kind::Fetch { .. })
+    }
+
+    /// What names mean is nothing to it.
+    fn names_nothing(&self) -> bool {
+        self.ends() || matches!(self.kind, Kind::Begin | Kind::Close { .. } | Kind::Deallocate { .. })
+    }
+
     /// It may ask the client for data.
     pub fn takes_data(&self) -> bool {
         matches!(self.kind, Kind::CopyIn)
@@ -101,6 +121,8 @@ pub struct Steps {
     pub steps: Vec<Rc<Step>>,
     /// Effects of all of them.
     pub effects: Vec<Effect>,
+    /// The statements that they run by name: the name, and the text that made it.
+    pub runs: Vec<(String, Arc<str>)>,
     /// Some result may hold a masked value.
     pub reach: bool,
 }
@@ -114,6 +136,8 @@ pub enum Unresolved {
     Outstanding,
     /// They execute a statement that the server does not have.
     Missing(String),
+    /// They execute a statement of which nobody but the server knows any longer what it does.
+    Changed,
     /// They cannot pass.
     Refused(Refusal),
 }
@@ -131,8 +155,12 @@ pub fn resolve<J: Judge>(
     settled: bool,
     reserved: &str,
     text: &Arc<str>,
-    reading: &Reading,
+    reading: &Rc<Reading>,
 ) -> Result<Steps, Unresolved> {
+    let meaning = Meaning {
+        path: judge.search_path(),
+        reading: reading.clone(),
+    };
     let mut resolver = Resolver {
         judge,
         names,
@@ -142,8 +170,14 @@ pub fn resolve<J: Judge>(
         cursors: Vec::new(),
         out: Steps::default(),
     };
+    let mut moved = false;
     for (index, statement) in reading.statements.iter().enumerate() {
-        let step = resolver.statement(text, index, statement, statement, statement.touches_masked, 0)?;
+        let place = (text, index, &meaning);
+        let step = resolver.statement(place, statement, statement, statement.touches_masked, 0)?;
+        if moved && !step.names_nothing() {
+            return Err(Unresolved::Refused(names_moved()));
+        }
+        moved |= step.runs_another() && step.change != Change::Nothing;
         resolver.out.effects.extend(statement.effects.iter().cloned());
         resolver.out.reach |= step.reach;
         resolver.out.steps.push(Rc::new(step));
@@ -160,6 +194,13 @@ pub fn resolve_prepared<J: Judge>(
     prepared: &Prepared,
 ) -> Result<(Rc<Reading>, Steps), Unresolved> {
     let reading = judge.read(&prepared.text, &prepared.types)?;
+    let meaning = Meaning {
+        path: judge.search_path(),
+        reading: reading.clone(),
+    };
+    if !prepared.still_means(meaning.clone()) {
+        return Err(Unresolved::Changed);
+    }
     let Some(index) = prepared.inner else {
         let steps = resolve(judge, names, settled, reserved, &prepared.text, &reading)?;
         return Ok((reading, steps));
@@ -176,7 +217,8 @@ pub fn resolve_prepared<J: Judge>(
         cursors: Vec::new(),
         out: Steps::default(),
     };
-    let step = resolver.statement(&prepared.text, index, inner, inner, inner.touches_masked, 0)?;
+    let place = (&prepared.text, index, &meaning);
+    let step = resolver.statement(place, inner, inner, inner.touches_masked, 0)?;
     let mut steps = resolver.out;
     steps.effects.extend(inner.effects.iter().cloned());
     steps.reach |= step.reach;
@@ -191,16 +233,15 @@ struct Resolver<'a, J> {
     reserved: &'a str,
     /// Statements that an earlier PREPARE of the same text makes.
     made: Vec<(String, Rc<Prepared>)>,
-    /// Cursors that an earlier DECLARE of the same text makes: lineage and reach.
-    cursors: Vec<(String, Lineage, bool)>,
+    /// Cursors that an earlier DECLARE of the same text makes: lineage, reach, and what running their queries may change.
+    cursors: Vec<(String, Lineage, bool, Change)>,
     out: Steps,
 }
 
 impl<J: Judge> Resolver<'_, J> {
     fn statement(
         &mut self,
-        text: &Arc<str>,
-        index: usize,
+        (text, index, meaning): (&Arc<str>, usize, &Meaning),
         statement: &Statement,
         outer: &Statement,
         reach: bool,
@@ -212,12 +253,12 @@ impl<J: Judge> Resolver<'_, J> {
         match &statement.kind {
             Kind::Prepare { name, .. } => {
                 self.check(name)?;
-                let prepared = Prepared::new(text.clone(), Vec::new(), Some(index));
+                let prepared = Prepared::new(text.clone(), Vec::new(), Some(index), Some(meaning.clone()));
                 self.made.push((name.clone(), prepared));
             }
             Kind::Declare { name, lineage, .. } => {
                 self.check(name)?;
-                self.cursors.push((name.clone(), lineage.clone(), reach));
+                self.cursors.push((name.clone(), lineage.clone(), reach, change));
             }
             Kind::Execute { name } => {
                 if depth >= DEPTH {
@@ -228,6 +269,13 @@ impl<J: Judge> Resolver<'_, J> {
                 }
                 let prepared = self.find(name)?;
                 let read = self.judge.read(&prepared.text, &prepared.types)?;
+                let meaning = Meaning {
+                    path: self.judge.search_path(),
+                    reading: read.clone(),
+                };
+                if !prepared.still_means(meaning.clone()) {
+                    return Err(Unresolved::Changed);
+                }
                 let inner = match prepared.inner.and_then(|index| read.statements.get(index)) {
                     Some(Statement {
                         kind: Kind::Prepare { inner, .. },
@@ -237,9 +285,10 @@ impl<J: Judge> Resolver<'_, J> {
                     None => read.statements.first(),
                 };
                 if let Some(inner) = inner {
-                    let at = prepared.inner.unwrap_or(0);
-                    let step = self.statement(&prepared.text, at, inner, inner, inner.touches_masked, depth + 1)?;
+                    let place = (&prepared.text, prepared.inner.unwrap_or(0), &meaning);
+                    let step = self.statement(place, inner, inner, inner.touches_masked, depth + 1)?;
                     self.out.effects.extend(inner.effects.iter().cloned());
+                    self.out.runs.push((name.clone(), prepared.text.clone()));
                     change = change.max(step.change);
                     reach |= step.reach;
                     // EXPLAIN EXECUTE has a result of its own; EXECUTE has the statement's.
@@ -247,9 +296,10 @@ impl<J: Judge> Resolver<'_, J> {
                 }
             }
             Kind::Fetch { name, .. } => {
-                if let Some((_, found, reaches)) = self.cursors.iter().rev().find(|(made, ..)| made == name) {
+                if let Some((_, found, reaches, changes)) = self.cursors.iter().rev().find(|(made, ..)| made == name) {
                     lineage = Some(found.clone());
                     reach |= reaches;
+                    change = change.max(*changes);
                 } else if !self.settled {
                     return Err(Unresolved::Outstanding);
                 } else if let Some(step) = self
@@ -260,10 +310,12 @@ impl<J: Judge> Resolver<'_, J> {
                 {
                     lineage = Some(step.lineage.clone());
                     reach |= step.reach;
+                    change = change.max(step.change);
                 } else {
                     // A function that was permitted may have opened it.
                     lineage = Some(Lineage::Unknown);
                     reach = true;
+                    change = change.max(Change::Scope);
                 }
             }
             Kind::CopyOut(copy) => lineage = Some(copy.lineage.clone()),
@@ -276,6 +328,7 @@ impl<J: Judge> Resolver<'_, J> {
             lineage: lineage.unwrap_or(Lineage::Unknown),
             reach,
             source: (text.clone(), index),
+            meaning: meaning.clone(),
         })
     }
 
@@ -301,6 +354,20 @@ impl<J: Judge> Resolver<'_, J> {
 /// The refusal of a name that belongs to the relay.
 pub fn reserved_name() -> Refusal {
     Refusal::new(Code::Unsupported, "this name is reserved for the relay").hint("choose another name")
+}
+
+fn names_moved() -> Refusal {
+    Refusal::new(
+        Code::Blocked,
+        "blocked: what EXECUTE or FETCH runs may change what names mean, so nothing that names something can stand behind it",
+    )
+    .hint("send the statements one after another")
+}
+
+/// What the server itself says of a statement that it cannot run as it was prepared; drivers know these words, and prepare it again.
+pub fn changed_statement() -> Refusal {
+    Refusal::new(Code::Unsupported, "cached plan must not change result type")
+        .hint("what its names mean has changed since it was prepared: prepare it again")
 }
 
 /// What the server says of a statement that it does not have.

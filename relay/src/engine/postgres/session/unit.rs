@@ -11,12 +11,13 @@ use super::client::Flow;
 use super::expect::{Expect, Run};
 use super::judge::{Foresight, Judge, Released, Unit, Unready, Value, Verdict};
 use super::lookup::Found;
-use super::names::{Name, Portal, Prepared, RowsPlan};
-use super::steps::{Steps, Unresolved, resolve, resolve_prepared, unknown_statement};
+use super::names::{Meaning, Name, Portal, Prepared, RowsPlan};
+use super::steps::{Steps, Unresolved, changed_statement, resolve, resolve_prepared, unknown_statement};
 use super::{Attention, Conversation, Intake};
 use crate::engine::postgres::codec::backend::{Column, Status};
 use crate::engine::postgres::codec::frame::{Frame, client};
 use crate::engine::postgres::codec::frontend::{self, Bind, Format, Formats, Parse};
+use crate::engine::postgres::codec::write::Report;
 use crate::engine::postgres::codec::{DecodeError, write};
 use crate::inspect::sql::{Kind, Lineage, Reading};
 use crate::policy::Facts;
@@ -95,15 +96,23 @@ impl<J: Judge> Conversation<J> {
         let steps = match resolve(&mut self.judge, &self.names, settled, &self.reserved, &text, &reading) {
             Ok(steps) => steps,
             // What it executes by name is resolved again at Bind: then it must be there.
-            Err(Unresolved::Refused(_) | Unresolved::Missing(_)) => Steps::default(),
+            Err(Unresolved::Refused(_) | Unresolved::Missing(_) | Unresolved::Changed) => Steps::default(),
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
+        };
+        let meaning = Meaning {
+            path: self.judge.search_path(),
+            reading: reading.clone(),
         };
         let unit = self.unit(frame.bytes().clone(), text.clone(), reading, &steps, Vec::new());
         let name: Name = parse.name.into();
-        let statement = Prepared::new(text, parse.types, None);
+        let statement = Prepared::new(text, parse.types, None, Some(meaning));
         match self.judge.foresee(unit) {
             Foresight::Pass => self.send_parse(name, statement, frame.into_bytes(), false),
-            Foresight::Doubt => self.send_parse(name, statement, frame.into_bytes(), true),
+            Foresight::Doubt => {
+                // The server may find what the relay does not: the first Bind, behind a fresh look, says what.
+                statement.meanings.borrow_mut().clear();
+                self.send_parse(name, statement, frame.into_bytes(), true);
+            }
             Foresight::Refuse(refusal) => self.refuse(&frame, &refusal),
             Foresight::Hold => {
                 self.kept_back = Some(KeptBack {
@@ -332,11 +341,12 @@ impl<J: Judge> Conversation<J> {
             effects: steps.effects.clone(),
             facts,
             values,
+            runs: steps.runs.clone(),
             reach: steps.reach,
         }
     }
 
-    fn learn(&mut self, unready: Unready, frame: Frame) -> Flow {
+    pub(super) fn learn(&mut self, unready: Unready, frame: Frame) -> Flow {
         if !self.expected.is_empty() {
             self.wait_for_answers();
         } else if unready == Unready::Scope {
@@ -356,15 +366,14 @@ impl<J: Judge> Conversation<J> {
                 Flow::Wait(frame)
             }
             Unresolved::Missing(name) => {
-                self.kept_back = None;
-                let mut report = self.judge.report(&unknown_statement(&name));
-                report.code = "26000".to_owned();
-                if frame.tag() == client::QUERY {
-                    self.refuse_query(&report);
-                } else {
-                    self.refuse_extended(&report);
-                }
-                Flow::Done
+                let report = self.judge.report(&unknown_statement(&name));
+                self.refuse_as_the_server("26000", report, &frame)
+            }
+            Unresolved::Changed => {
+                let refusal = changed_statement();
+                self.judge.refused(None, &refusal);
+                let report = self.judge.report(&refusal);
+                self.refuse_as_the_server("0A000", report, &frame)
             }
             Unresolved::Refused(refusal) => {
                 self.kept_back = None;
@@ -373,6 +382,18 @@ impl<J: Judge> Conversation<J> {
                 Flow::Done
             }
         }
+    }
+
+    /// Refuses with the code that the server itself would give.
+    fn refuse_as_the_server(&mut self, code: &str, mut report: Report, frame: &Frame) -> Flow {
+        self.kept_back = None;
+        report.code = code.to_owned();
+        if frame.tag() == client::QUERY {
+            self.refuse_query(&report);
+        } else {
+            self.refuse_extended(&report);
+        }
+        Flow::Done
     }
 
     fn check_count(&self) -> Result<(), Refusal> {
@@ -385,10 +406,16 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Whether what follows can only be judged when outstanding units are done.
-    fn has_barrier(&self) -> bool {
+    pub(super) fn has_barrier(&self) -> bool {
+        // A transaction that is about to end takes what it changed with it; one that has failed hides what it would have found.
+        let transient = self.judge.is_transient() || self.status == Status::Failed;
         self.expected.iter().any(|expect| {
             matches!(expect, Expect::Parse { doubtful: true, .. })
-                || expect.steps().iter().any(|step| step.is_barrier())
+                || expect
+                    .steps()
+                    .iter()
+                    .any(|step| step.is_barrier() || transient && step.ends())
+                || transient && matches!(expect, Expect::Sync { .. } | Expect::Query(_))
         })
     }
 

@@ -120,6 +120,9 @@ impl Hold {
         if !unit.facts.tables.is_empty() {
             ask = ask.detail("tables", unit.facts.tables.join(", "));
         }
+        for (name, text) in &unit.runs {
+            ask = ask.detail(format!("EXECUTE {name}"), &**text);
+        }
         if !unit.facts.functions.is_empty() {
             ask = ask.detail("functions", unit.facts.functions.join(", "));
         }

@@ -105,6 +105,14 @@ impl Judge for Warden {
         self.world.read(text, types)
     }
 
+    fn search_path(&self) -> Arc<[String]> {
+        self.world.search_path()
+    }
+
+    fn is_transient(&self) -> bool {
+        self.world.is_transient()
+    }
+
     fn generation(&self) -> u64 {
         self.world.generation()
     }

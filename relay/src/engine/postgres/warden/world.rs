@@ -93,6 +93,15 @@ impl World {
         self.generation
     }
 
+    pub(super) fn search_path(&self) -> Arc<[String]> {
+        self.scope.search_path.clone()
+    }
+
+    /// The transaction that runs changed the scope or the catalog.
+    pub(super) fn is_transient(&self) -> bool {
+        self.scope_touched || self.changed
+    }
+
     pub(super) fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready> {
         match self.ready_to_read() {
             Ok(()) => {}
@@ -272,10 +281,17 @@ impl World {
     }
 
     pub(super) fn done(&mut self, kind: &Kind, change: Change) {
-        let ends_savepoint = matches!(kind, Kind::RollbackTo | Kind::Savepoint) && self.scope_touched;
-        if change != Change::Nothing || ends_savepoint || matches!(kind, Kind::SearchPath | Kind::Discard { .. }) {
+        let ends = matches!(kind, Kind::RollbackTo | Kind::Savepoint | Kind::Commit | Kind::Rollback);
+        if change != Change::Nothing
+            || ends && self.scope_touched
+            || matches!(kind, Kind::SearchPath | Kind::Discard { .. })
+        {
             self.scope_stale = true;
             self.scope_touched = true;
+        }
+        if matches!(kind, Kind::Commit | Kind::Rollback) && self.changed {
+            // What follows may run before the server says that it is ready.
+            self.settled();
         }
         if change == Change::Catalog || matches!(kind, Kind::RollbackTo) && self.changed {
             // Committed or not is known when the server is ready.
@@ -292,11 +308,16 @@ impl World {
         self.scope_stale |= self.scope_touched;
         self.scope_touched = false;
         if self.changed {
-            self.names.changed();
-            self.changed = false;
-            self.uncommitted = false;
-            self.in_band = false;
+            self.settled();
         }
+    }
+
+    /// The transaction that changed the catalog is over: everybody looks again.
+    fn settled(&mut self) {
+        self.names.changed();
+        self.changed = false;
+        self.uncommitted = false;
+        self.in_band = false;
     }
 
     pub(super) fn learnt(&mut self, learnt: Learnt) {
