@@ -108,6 +108,8 @@ enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ColumnPlan {
     action: Action,
+    /// NULL is replaced too: of a computed value it says what went in, `nullif(ssn, '…')`.
+    nulls: bool,
     kind: Kind,
     format: Format,
 }
@@ -146,19 +148,17 @@ impl Plan {
         let reach = reach && !masked.is_empty();
         let mut columns = Vec::with_capacity(described.len());
         for (index, column) in described.iter().enumerate() {
-            let with = match read.and_then(|origins| origins.get(index)) {
+            let (with, nulls) = match read.and_then(|origins| origins.get(index)) {
                 Some(origin) => {
-                    witnessed(origin, column, masked, reach).ok_or(PlanError::Origin { column: index + 1 })?
+                    let with = witnessed(origin, column, masked, reach);
+                    let with = with.ok_or(PlanError::Origin { column: index + 1 })?;
+                    (with, computed(origin, masked, reach))
                 }
-                None => unread(column, masked, reach),
+                None => (unread(column, masked, reach), reach),
             };
-            columns.push(plan_column(
-                with,
-                Some(&column.name),
-                Kind::of(column.type_oid),
-                column.format,
-                detectors,
-            ));
+            let kind = Kind::of(column.type_oid);
+            let plan = plan_column(with, Some(&column.name), kind, column.format, detectors);
+            columns.push(ColumnPlan { nulls, ..plan });
         }
         Ok(Self::of(columns, detectors))
     }
@@ -186,7 +186,9 @@ impl Plan {
                     }
                 }
             };
-            plan_column(lineage_mask(origin, masked, reach), None, kind, format, detectors)
+            let plan = plan_column(lineage_mask(origin, masked, reach), None, kind, format, detectors);
+            let nulls = computed(origin, masked, reach);
+            ColumnPlan { nulls, ..plan }
         });
         Self::of(columns.collect(), detectors)
     }
@@ -215,14 +217,16 @@ impl Plan {
         self.columns.len()
     }
 
-    /// Replaces a value of a column: appends the replacement to `out`, or nothing. NULL stays NULL. A column that the
-    /// plan does not have is NULL.
+    /// Replaces a value of a column: appends the replacement to `out`, or nothing. NULL stays NULL, but where it was
+    /// computed from a masked value. A column that the plan does not have is NULL.
     pub fn apply(&self, column: usize, value: Option<&[u8]>, out: &mut Vec<u8>) -> Applied {
         let Some(plan) = self.columns.get(column) else {
             return Applied::Null;
         };
-        let Some(value) = value else {
-            return Applied::Same;
+        let value = match (value, plan.action) {
+            (Some(value), _) => value,
+            (None, Action::Mask(_)) if plan.nulls => &[],
+            (None, _) => return Applied::Same,
         };
         match plan.action {
             Action::Clear => Applied::Same,
@@ -249,7 +253,12 @@ fn plan_column(
         None if kind.holds_text() && !detectors.is_empty() => Action::Detect,
         None => Action::Clear,
     };
-    ColumnPlan { action, kind, format }
+    ColumnPlan {
+        action,
+        nulls: false,
+        kind,
+        format,
+    }
 }
 
 /// The mask that the lineage asks for: a copy has the column's own, what is computed is redacted, or NULL if the column
@@ -266,6 +275,14 @@ fn lineage_mask(origin: &Origin, masked: &dyn MaskedBy, reach: bool) -> Option<M
     let derived = derived.map(|with| stricter(with, MaskWith::Redact));
     let unknown = (origin.unknown && reach).then_some(MaskWith::Redact);
     copied.chain(derived).chain(unknown).reduce(stricter)
+}
+
+/// Whether a value is computed from masked ones, or may be.
+fn computed(origin: &Origin, masked: &dyn MaskedBy, reach: bool) -> bool {
+    origin.unknown && reach
+        || origin.derived.iter().any(|column| {
+            masked.mask(column).is_some() || column.attnum == 0 && masked.of_relation(column.relation).is_some()
+        })
 }
 
 /// The mask of a column by both witnesses; the outer `None` where they contradict each other.

@@ -93,6 +93,14 @@ impl Catalog {
         self.type_oids.get(&oid)
     }
 
+    /// Types of which a value cannot be made without calling a function of a user.
+    pub fn checked_types(&self) -> impl Iterator<Item = u32> {
+        self.type_oids
+            .values()
+            .filter(|ty| !ty.calls.is_empty())
+            .map(|ty| ty.oid)
+    }
+
     /// The type of that name in that schema.
     pub fn type_in(&self, schema: &str, name: &str) -> Option<&Arc<Type>> {
         self.types

@@ -241,7 +241,7 @@ pub struct Type {
     pub name: Arc<str>,
     /// What it is.
     pub kind: TypeKind,
-    /// A domain's base type, an array's element type; 0 for others.
+    /// A domain's base type, an array's element type, a range's or multirange's subtype; 0 for others.
     pub base: u32,
     /// A composite's relation; 0 for others.
     pub relation: u32,

@@ -294,7 +294,8 @@ impl Reader<'_> {
         }
     }
 
-    fn pg_catalog_first(&self) -> bool {
+    /// Nothing of a user stands before the server's own names.
+    pub fn pg_catalog_first(&self) -> bool {
         self.world
             .scope
             .search_path

@@ -1,10 +1,13 @@
 //! Types and conversions: input functions, domains' checks, casts of users.
 
+use std::collections::HashSet;
+
 use pg_raw_parse::{Node, nodes};
 
-use super::names::UNKNOWN;
+use super::names::{UNKNOWN, names};
 use super::reader::Reader;
-use crate::inspect::catalog::{CastContext, TypeKind};
+use super::scope::{Env, Named};
+use crate::inspect::catalog::CastContext;
 use crate::policy::CallKind;
 
 impl Reader<'_> {
@@ -49,17 +52,56 @@ impl Reader<'_> {
         self.converts(oid, from, CastContext::Explicit);
     }
 
+    /// The values of parameters become what the client says that they are, before anything runs.
+    pub fn parameters(&mut self) {
+        for ty in self.world.parameter_types {
+            if *ty != 0 {
+                self.converts(*ty, UNKNOWN, CastContext::Explicit);
+            }
+        }
+    }
+
+    /// Building a row from JSON makes values of its columns' types: those of the row that is given, or of any.
+    pub fn populates(&mut self, row: Option<Node<'_>>, env: &Env<'_>) {
+        let given = match row {
+            // The cast itself is read where it stands.
+            Some(Node::TypeCast(_)) => return,
+            Some(Node::ColumnRef(reference)) => names(reference).and_then(|names| match names.as_slice() {
+                [name] => match env.column(name) {
+                    Named::Row(source) => source.relation,
+                    _ => None,
+                },
+                _ => None,
+            }),
+            _ => None,
+        };
+        let types: Vec<u32> = match given {
+            Some(relation) => relation.columns.iter().map(|column| column.type_oid).collect(),
+            None => self.world.catalog.checked_types().collect(),
+        };
+        for ty in types {
+            self.converts(ty, UNKNOWN, CastContext::Explicit);
+        }
+    }
+
     /// A value becomes one of that type.
     pub fn converts(&mut self, target: u32, from: u32, context: CastContext) {
         let catalog = self.world.catalog;
         let mut calls: Vec<u32> = Vec::new();
-        let mut oid = target;
-        for _ in 0..64 {
-            let Some(ty) = catalog.type_of_oid(oid) else { break };
+        // What a value is made of is made too: a domain's base, an array's elements, a range's bounds, the columns of a row.
+        let mut seen = HashSet::new();
+        let mut work = vec![target];
+        while let Some(oid) = work.pop() {
+            if !seen.insert(oid) {
+                continue;
+            }
+            let Some(ty) = catalog.type_of_oid(oid) else { continue };
             calls.extend(&ty.calls);
-            match ty.kind {
-                TypeKind::Domain | TypeKind::Array if ty.base != 0 => oid = ty.base,
-                _ => break,
+            if ty.base != 0 {
+                work.push(ty.base);
+            }
+            if let Some(row) = catalog.relation(ty.relation) {
+                work.extend(row.columns.iter().map(|column| column.type_oid));
             }
         }
         let base = catalog.base_type(target);

@@ -124,23 +124,22 @@ impl Reader<'_> {
         let mut force_quote = Some(Vec::new());
         for option in copy.options() {
             let arg = option.arg();
-            let text = super::call::constant_text(arg).or_else(|| match arg {
-                Node::String(text) => text.sval().map(str::to_owned),
-                _ => None,
-            });
+            let text = option_text(arg);
             match option.defname().unwrap_or_default() {
                 "format" => match text.as_deref() {
                     Some("text") => format = CopyFormat::Text,
                     Some("csv") => format = CopyFormat::Csv,
                     Some("binary") => format = CopyFormat::Binary,
-                    // `COPY BINARY`, `CSV`: spelt without a value in the old syntax.
-                    _ => self.unknown(),
+                    _ => self.unreadable(),
                 },
                 "header" => header = switch(arg).unwrap_or(true),
-                "delimiter" => delimiter = text.and_then(single_byte),
-                "null" => null = text,
-                "quote" => quote = text.and_then(single_byte),
-                "escape" => escape = text.and_then(single_byte),
+                "delimiter" => delimiter = self.byte_of(text),
+                "null" => match text {
+                    Some(text) => null = Some(text),
+                    None => self.unreadable(),
+                },
+                "quote" => quote = self.byte_of(text),
+                "escape" => escape = self.byte_of(text),
                 "force_quote" => match arg {
                     Node::A_Star(_) => force_quote = None,
                     Node::NodeList(list) => {
@@ -154,7 +153,7 @@ impl Reader<'_> {
                                 .collect(),
                         );
                     }
-                    _ => self.unknown(),
+                    _ => self.unreadable(),
                 },
                 "encoding" => {
                     if !text.is_some_and(|name| super::settings::is_utf8(&name)) {
@@ -163,7 +162,7 @@ impl Reader<'_> {
                 }
                 "freeze" | "force_not_null" | "force_null" | "default" | "on_error" | "log_verbosity"
                 | "reject_limit" => {}
-                _ => self.unknown(),
+                _ => self.unreadable(),
             }
         }
         let csv = format == CopyFormat::Csv;
@@ -181,6 +180,23 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// An option whose value is one byte. The server refuses every other.
+    fn byte_of(&mut self, text: Option<String>) -> Option<u8> {
+        let byte = text.and_then(single_byte);
+        if byte.is_none() {
+            self.unreadable();
+        }
+        byte
+    }
+
+    /// An option that is not understood: where one value ends and the next begins would be a guess.
+    fn unreadable(&mut self) {
+        self.unknown();
+        self.refused.get_or_insert(Refused::CopyOption);
+    }
+}
+
 impl Outcome {
     fn kind_in(from_client: bool) -> Self {
         Self {
@@ -194,6 +210,18 @@ fn single_byte(text: String) -> Option<u8> {
     match text.as_bytes() {
         [byte] => Some(*byte),
         _ => None,
+    }
+}
+
+/// An option's value as the server's `defGetString` has it: a number or `*` is its spelling.
+fn option_text(arg: Node<'_>) -> Option<String> {
+    match arg {
+        Node::String(text) => text.sval().map(str::to_owned),
+        Node::Integer(number) => Some(number.ival.to_string()),
+        Node::Float(number) => number.fval().map(str::to_owned),
+        Node::Boolean(value) => Some(value.boolval.to_string()),
+        Node::A_Star(_) => Some("*".to_owned()),
+        other => super::call::constant_text(other),
     }
 }
 

@@ -21,7 +21,13 @@ impl Reader<'_> {
             Node::IndexStmt(index) => self.create_index(index),
             Node::ViewStmt(view) => {
                 // Each of its columns is masked as what it shows, from the next snapshot on.
-                self.query(view.query(), None, None);
+                let shape = self.query(view.query(), None, None);
+                // Of what is computed the NULLs show, through the view's own column.
+                for origin in shape.columns.iter().map(|column| &column.origin).chain(&shape.open) {
+                    if !origin.is_copy() {
+                        self.decides(origin);
+                    }
+                }
                 if let Some(range) = view.view() {
                     self.makes(range, &[SqlAction::Create]);
                     if view.replace
@@ -81,6 +87,17 @@ impl Reader<'_> {
                 for range in stats.relations() {
                     self.changes(SqlAction::Alter, Some(range));
                 }
+                // Its expressions run whenever the table is analysed, and what they give is kept.
+                let range = stats.relations().iter().next();
+                let expressions: Vec<Node<'_>> = stats
+                    .exprs()
+                    .iter()
+                    .filter_map(|element| match element {
+                        Node::StatsElem(element) => Some(element.expr()),
+                        _ => None,
+                    })
+                    .collect();
+                self.row_expressions(range, &expressions);
             }
             Node::ClusterStmt(cluster) => match cluster.relation() {
                 Some(range) => self.changes(SqlAction::Maintenance, Some(range)),

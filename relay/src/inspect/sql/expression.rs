@@ -81,11 +81,14 @@ impl Reader<'_> {
             Node::ColumnRef(column) => self.column_or_row(column, env),
             Node::A_Expr(expr) => {
                 self.operator_expression(expr, env);
-                work.push((expr.lexpr(), role));
-                work.push((expr.rexpr(), role));
+                let (left, right) = self.operands(expr, env, role);
+                work.push((expr.lexpr(), left));
+                work.push((expr.rexpr(), right));
                 None
             }
             Node::BoolExpr(expr) => {
+                // Whether the next operand is looked at depends on the one before.
+                let role = if expr.args().len() > 1 { Role::Decides } else { role };
                 work.extend(expr.args().iter().map(|arg| (arg, role)));
                 None
             }
@@ -109,7 +112,7 @@ impl Reader<'_> {
                     Some(name) => self.cast(name, self.type_of(cast.arg(), env)),
                     None => self.unknown(),
                 }
-                work.push((cast.arg(), role));
+                work.push((cast.arg(), self.casts(cast, env, role)));
                 None
             }
             Node::CollateClause(clause) => {
@@ -121,7 +124,7 @@ impl Reader<'_> {
                 work.push((arg.arg(), role));
                 None
             }
-            Node::SubLink(link) => Some(self.sub_link(link, env, role, work)),
+            Node::SubLink(link) => Some(self.sub_link(link, env, work)),
             Node::CaseExpr(case) => {
                 for when in case.args() {
                     if let Node::CaseWhen(when) = when {
@@ -164,8 +167,8 @@ impl Reader<'_> {
             }
             Node::A_Indirection(expr) => self.indirection(expr, env, role, work),
             Node::A_Indices(indices) => {
-                work.push((indices.lidx(), role));
-                work.push((indices.uidx(), role));
+                work.push((indices.lidx(), Role::Decides));
+                work.push((indices.uidx(), Role::Decides));
                 None
             }
             Node::GroupingFunc(function) => {
@@ -182,6 +185,7 @@ impl Reader<'_> {
                 None
             }
             Node::XmlExpr(expr) => {
+                let role = Self::in_xml(expr, role);
                 work.extend(expr.named_args().iter().map(|arg| (arg, role)));
                 work.extend(expr.args().iter().map(|arg| (arg, role)));
                 None
@@ -190,7 +194,7 @@ impl Reader<'_> {
                 if let Some(name) = expr.type_name() {
                     self.cast(name, 0);
                 }
-                work.push((expr.expr(), role));
+                work.push((expr.expr(), Role::Decides));
                 None
             }
             Node::SortBy(sort) => {

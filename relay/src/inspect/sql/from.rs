@@ -207,6 +207,13 @@ impl Reader<'_> {
         columns.extend(rest(&right));
         let mut frame = left;
         frame.extend(right);
+        // The condition sees both sides, whatever the join is called.
+        let env = Env {
+            frame: &frame,
+            outer,
+            ctes,
+        };
+        self.expression(join.quals(), &env, Role::Decides);
         frame.visible.columns = columns;
         if let Some(alias) = join.join_using_alias() {
             frame.sources.push(named(
@@ -221,12 +228,6 @@ impl Reader<'_> {
             // The join's own name hides those inside it.
             frame = Frame::single(named(frame.visible, Some(alias)));
         }
-        let env = Env {
-            frame: &frame,
-            outer,
-            ctes,
-        };
-        self.expression(join.quals(), &env, Role::Decides);
         frame
     }
 

@@ -8,6 +8,7 @@ use super::expression::Role;
 use super::names::names as column_names;
 use super::reader::Reader;
 use super::scope::{Env, Named};
+use super::total;
 
 impl Reader<'_> {
     /// A call of a function written as one.
@@ -50,27 +51,32 @@ impl Reader<'_> {
         }
         let types: Vec<u32> = args.iter().map(|arg| self.type_of(*arg, env)).collect();
         let found = self.function(schema, name, call, &types, env);
+        if name.contains("populate_record") {
+            self.populates(args.first().copied(), env);
+        }
         let mut own = Origin::default();
-        if call.agg_distinct || found.decides {
-            for arg in &args {
-                work.push((*arg, Role::Decides));
-            }
-        } else if found.counts {
+        for (index, arg) in args.iter().enumerate() {
             // Of a counted value only the NULLs show; its sub-expressions are read all the same.
-            for arg in &args {
-                if let Node::ColumnRef(reference) = arg
-                    && self
-                        .column(reference, env)
-                        .is_some_and(|column| column.origin.is_copy())
-                {
-                    continue;
-                }
-                work.push((*arg, role));
+            if found.counts
+                && !call.agg_distinct
+                && let Node::ColumnRef(reference) = arg
+                && self
+                    .column(reference, env)
+                    .is_some_and(|column| column.origin.is_copy())
+            {
+                continue;
             }
-        } else {
-            for arg in &args {
-                own.derive(&self.star_or(*arg, env, role, work));
+            let named = matches!(arg, Node::NamedArgExpr(_));
+            let role = if call.agg_distinct || found.decides || named {
+                Role::Decides
+            } else {
+                total::argument(name, index, &types, role)
+            };
+            let row = self.star_or(*arg, env, role, work);
+            if role == Role::Decides {
+                self.decides(&row);
             }
+            own.derive(&row);
         }
         own.unknown |= found.unknown;
         for sort in call.agg_order() {
@@ -100,7 +106,6 @@ impl Reader<'_> {
         &mut self,
         link: &'n nodes::SubLink,
         env: &Env<'_>,
-        role: Role,
         work: &mut Vec<(Node<'n>, Role)>,
     ) -> Origin {
         let shape = self.query(link.subselect(), Some(env), env.ctes);
@@ -118,7 +123,9 @@ impl Reader<'_> {
                     [schema, name] => self.named_operator(Some(schema), name, left, right),
                     _ => self.unknown(),
                 }
-                work.push((link.testexpr(), role));
+                // Rows are compared until one agrees: one behind it that fails tells.
+                self.decides(&origin);
+                work.push((link.testexpr(), Role::Decides));
             }
             SubLinkType::EXPR_SUBLINK | SubLinkType::ARRAY_SUBLINK | SubLinkType::MULTIEXPR_SUBLINK => {}
             _ => self.unknown(),

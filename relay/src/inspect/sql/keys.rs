@@ -218,7 +218,7 @@ fn is_equality(expr: &nodes::A_Expr) -> bool {
 }
 
 /// A constant or parameter, with casts, without COLLATE.
-fn is_constant(node: Node<'_>) -> bool {
+pub(super) fn is_constant(node: Node<'_>) -> bool {
     let mut node = node;
     loop {
         match node {

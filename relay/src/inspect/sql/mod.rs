@@ -36,6 +36,7 @@ mod statement;
 mod table_function;
 #[cfg(test)]
 mod tests;
+mod total;
 mod view;
 mod with;
 mod write;
@@ -105,6 +106,8 @@ pub enum Refused {
     SearchPath,
     /// COPY TO STDOUT in another encoding than UTF8.
     Encoding,
+    /// An option of COPY that is not understood.
+    CopyOption,
 }
 
 impl Refused {
@@ -117,6 +120,7 @@ impl Refused {
                 "search_path can only be set to constants, by a statement that is alone in its message".to_owned()
             }
             Self::Encoding => "COPY passes in UTF8 only".to_owned(),
+            Self::CopyOption => "an option of COPY cannot be read".to_owned(),
         }
     }
 
@@ -127,6 +131,7 @@ impl Refused {
             Self::SettingNotConstant => "write the name of the setting into the statement",
             Self::SearchPath => "send SET search_path on its own, with names written out",
             Self::Encoding => "leave out the ENCODING option",
+            Self::CopyOption => "write DELIMITER, NULL, QUOTE and ESCAPE as quoted constants",
         }
     }
 }

@@ -46,6 +46,8 @@ impl Reader<'_> {
         };
         let ctes = if list.is_empty() { ctes } else { Some(&here) };
         let first_named = self.named.len();
+        // What the rows of the query around this one name says nothing about those of this one.
+        let outer_pin = self.pinned_setting.take();
         let (shape, frame) = if select.op != SetOperation::SETOP_NONE {
             (self.set_operation(select, outer, ctes), Frame::default())
         } else if !select.values_lists().is_empty() {
@@ -70,6 +72,7 @@ impl Reader<'_> {
         if let Some(into) = select.into_clause() {
             self.fills(into, &shape);
         }
+        self.pinned_setting = outer_pin;
         shape
     }
 
@@ -87,10 +90,9 @@ impl Reader<'_> {
             ctes,
         };
         self.expression(select.where_clause(), &env, Role::Decides);
-        let outer_pin = self.pinned_setting.take();
-        self.pinned_setting = self.pins_setting(select.where_clause(), &env);
+        self.pinned_setting = self.pins_setting(select, &env);
         let shape = self.targets(select.target_list().iter(), &env);
-        self.pinned_setting = outer_pin;
+        self.pinned_setting = None;
         let mut groups: Vec<Node<'_>> = select.group_clause().iter().collect();
         while let Some(group) = groups.pop() {
             match group {
@@ -125,11 +127,16 @@ impl Reader<'_> {
         (shape, frame)
     }
 
-    /// The whole condition is `name = '…'` of pg_settings, which is the only item of FROM.
-    fn pins_setting(&mut self, condition: Node<'_>, env: &Env<'_>) -> Option<String> {
-        let Node::A_Expr(expr) = condition else { return None };
+    /// The whole condition is `name = '…'` of pg_settings, which is the only item of FROM: every row of it names that setting.
+    fn pins_setting(&mut self, select: &nodes::SelectStmt, env: &Env<'_>) -> Option<String> {
+        let from = select.from_clause();
+        let alone = from.len() == 1 && matches!(from.first(), Some(Node::RangeVar(_)));
+        let Node::A_Expr(expr) = select.where_clause() else {
+            return None;
+        };
         let names: Vec<&str> = expr.name().iter().filter_map(Node::as_str).collect();
-        if expr.kind != A_Expr_Kind::AEXPR_OP || names != ["="] || env.frame.sources.len() != 1 {
+        // An `=` of a user's could find every row.
+        if !alone || !self.pg_catalog_first() || expr.kind != A_Expr_Kind::AEXPR_OP || names != ["="] {
             return None;
         }
         let Node::ColumnRef(reference) = expr.lexpr() else {

@@ -31,6 +31,7 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
     let mut transaction_ends = false;
     for (node, span) in parsed.statements(text.len()) {
         let mut reader = Reader::new(world);
+        reader.parameters();
         let outcome = reader.statement(node);
         if earlier.hides(&outcome, &reader) {
             reader.unknown();

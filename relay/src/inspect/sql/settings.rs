@@ -175,7 +175,12 @@ pub fn is_pinned(name: &str) -> bool {
 /// Not every value of the setting is harmless, so that a computed one is not.
 pub fn depends_on_value(name: &str) -> bool {
     let name = fold(name);
-    is_pinned(&name) || TIMEOUTS.contains(&name.as_ref()) || name == "row_security"
+    is_pinned(&name)
+        || TIMEOUTS.contains(&name.as_ref())
+        || matches!(
+            name.as_ref(),
+            "row_security" | "transaction_read_only" | "default_transaction_read_only"
+        )
 }
 
 /// A setting that limits time. Its value may only be shortened; see [`milliseconds`].

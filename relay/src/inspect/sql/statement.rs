@@ -176,6 +176,7 @@ impl Reader<'_> {
         };
         let mut inner = Reader::new(&world);
         inner.depth = self.depth + 1;
+        inner.parameters();
         let outcome = inner.statement(prepare.query());
         let statement = finish(&mut inner, outcome, 0..0);
         self.tables.extend(statement.tables.iter().cloned());

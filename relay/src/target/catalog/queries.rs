@@ -110,7 +110,8 @@ SELECT oprname, oprleft, oprright FROM pg_operator WHERE oprnamespace = 'pg_cata
 /// oid, schema, name, kind, base or element, relation, input function of a user.
 pub const TYPES: &str = "\
 SELECT t.oid, n.nspname, t.typname, CASE WHEN t.typcategory = 'A' AND t.typtype = 'b' THEN 'a' ELSE t.typtype::text END,
-  CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END, t.typrelid,
+  CASE WHEN t.typtype = 'd' THEN t.typbasetype
+    ELSE coalesce((SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)), t.typelem) END, t.typrelid,
   CASE WHEN t.typinput::oid >= 16384 THEN t.typinput::oid END
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname !~ '^pg_(toast|temp_)' AND (t.oid >= 16384 OR (t.typtype <> 'c'
