@@ -7,6 +7,7 @@
     reason = "a test that cannot go on must say where"
 )]
 
+mod attacks;
 mod bad_input;
 mod blocking;
 mod clients;

@@ -23,6 +23,7 @@ mod postgres;
 mod process;
 mod relay;
 mod terminal;
+mod wire;
 
 pub use job::Job;
 pub use network::Network;
@@ -33,3 +34,4 @@ pub use postgres::{Cluster, Database, Extra, PASSWORD, free_port};
 pub use process::{Finished, Running, eventually, program, python, run};
 pub use relay::{POLICY, World, WorldBuilder};
 pub use terminal::Terminal;
+pub use wire::{Answers, Wire, message};
