@@ -126,7 +126,7 @@ impl Reader<'_> {
             FLOAT4 | FLOAT8 => Some(4),
             _ => None,
         };
-        let widens = matches!((rank(from), rank(target)), (Some(from), Some(to)) if from < to && to < 4 || from <= 2 && from < to);
+        let widens = matches!((rank(from), rank(target)), (Some(from), Some(to)) if from <= 2 && from < to);
         let plain = cast.type_name().is_some_and(|name| name.typmods().is_empty());
         let total = TEXTS.contains(&target)
             || plain && (target != 0 && target == from || from == JSONB && target == JSON || widens);
