@@ -48,7 +48,7 @@ impl Chain {
     }
 
     /// Appends an event's line, line break included.
-    pub(super) fn append(&mut self, line: &Line, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    pub(super) fn append(&mut self, line: &Line<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let start = out.len();
         if let Err(error) = serde_json::to_writer(&mut *out, line) {
             out.truncate(start);
@@ -65,7 +65,7 @@ impl Chain {
     }
 
     /// Checks a line, without its line break, against the chain, and moves on. `None`: it is not the next line.
-    pub(super) fn check(&mut self, line: &[u8]) -> Option<Line> {
+    pub(super) fn check(&mut self, line: &[u8]) -> Option<Line<'static>> {
         let (body, value) = split(line)?;
         let next = self.next(body);
         if next != value {
@@ -77,11 +77,11 @@ impl Chain {
 }
 
 /// Reads a line without checking it.
-pub(super) fn read(line: &[u8]) -> Option<Line> {
+pub(super) fn read(line: &[u8]) -> Option<Line<'static>> {
     parse(split(line)?.0)
 }
 
-fn parse(body: &[u8]) -> Option<Line> {
+fn parse(body: &[u8]) -> Option<Line<'static>> {
     let mut json = Vec::with_capacity(body.len() + 1);
     json.extend_from_slice(body);
     json.push(b'}');

@@ -1,5 +1,6 @@
 //! What a recording is made of: events, one JSON object a line. The fields are described in `relay/docs/recording.md`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hoop_shared::api::{EffectShown, EventShown, Parameter, PrincipalKind};
@@ -180,7 +181,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, line: &Line) {
+    pub(super) fn add(&mut self, line: &Line<'_>) {
         if line.kind == Kind::Statement {
             self.operations += 1;
             self.blocked += u64::from(line.decision == Some(Answer::Block));
@@ -202,9 +203,9 @@ pub(super) struct Extent {
 /// An event as its line has it, without the chain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     pub seq: u64,
-    pub time: String,
+    pub time: Cow<'a, str>,
     pub kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<u32>,
@@ -217,29 +218,29 @@ pub(super) struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statement: Option<String>,
+    pub statement: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
+    pub digest: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<Vec<Parameter>>,
+    pub parameters: Option<Cow<'a, [Parameter]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effects: Option<Vec<EffectShown>>,
+    pub effects: Option<Cow<'a, [EffectShown]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Answer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rules: Option<Vec<String>>,
+    pub rules: Option<Cow<'a, [String]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<RequestId>,
+    pub request: Option<Cow<'a, RequestId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    pub command: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub error: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub detail: Option<Cow<'a, str>>,
     /// Which content it belongs to: all parts and the result of one content have the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<u64>,
@@ -258,8 +259,8 @@ pub(super) struct Line {
     pub chain_key: Option<String>,
 }
 
-impl Line {
-    pub(super) const fn new(seq: u64, time: String, kind: Kind) -> Self {
+impl<'a> Line<'a> {
+    pub(super) const fn new(seq: u64, time: Cow<'a, str>, kind: Kind) -> Self {
         Self {
             seq,
             time,
@@ -291,25 +292,25 @@ impl Line {
         }
     }
 
-    pub(super) fn of(seq: u64, time: String, event: &Event) -> Self {
-        let some = |list: &[EffectShown]| (!list.is_empty()).then(|| list.to_vec());
+    /// An event's line. It borrows: a line is made for every statement and written at once.
+    pub(super) fn of(seq: u64, time: Cow<'a, str>, event: &'a Event) -> Self {
+        fn some<T: Clone>(list: &[T]) -> Option<Cow<'_, [T]>> {
+            (!list.is_empty()).then_some(Cow::Borrowed(list))
+        }
         Self {
             stream: event.stream,
-            statement: event.statement.as_ref().map(|statement| statement.text().to_owned()),
-            digest: event.statement.as_ref().map(|statement| statement.digest().to_owned()),
-            parameters: event
-                .parameters
-                .as_ref()
-                .map(|parameters| parameters.as_slice().to_vec()),
+            statement: event.statement.as_ref().map(|statement| statement.text().into()),
+            digest: event.statement.as_ref().map(|statement| statement.digest().into()),
+            parameters: event.parameters.as_ref().map(|parameters| parameters.as_slice().into()),
             effects: some(&event.effects),
             decision: event.decision,
-            rules: (!event.rules.is_empty()).then(|| event.rules.clone()),
-            request: event.request.clone(),
+            rules: some(&event.rules),
+            request: event.request.as_ref().map(Cow::Borrowed),
             rows: event.rows,
             masked: event.masked,
-            command: event.command.clone(),
-            error: event.error.as_ref().map(|error| error.text().to_owned()),
-            detail: event.detail.clone(),
+            command: event.command.as_deref().map(Cow::Borrowed),
+            error: event.error.as_ref().map(|error| error.text().into()),
+            detail: event.detail.as_deref().map(Cow::Borrowed),
             ..Self::new(seq, time, event.kind)
         }
     }
@@ -319,21 +320,21 @@ impl Line {
         let end = self.end.map(|end| format!("end: {end}"));
         EventShown {
             seq: self.seq,
-            time: self.time,
+            time: self.time.into_owned(),
             kind: self.kind.as_str().to_owned(),
             stream: self.stream,
-            statement: self.statement,
-            digest: self.digest,
-            parameters: self.parameters,
-            effects: self.effects,
+            statement: self.statement.map(Cow::into_owned),
+            digest: self.digest.map(Cow::into_owned),
+            parameters: self.parameters.map(Cow::into_owned),
+            effects: self.effects.map(Cow::into_owned),
             decision: self.decision.map(|answer| answer.as_str().to_owned()),
-            rules: self.rules,
-            request: self.request,
+            rules: self.rules.map(Cow::into_owned),
+            request: self.request.map(Cow::into_owned),
             rows: self.rows,
             masked: self.masked,
-            command: self.command,
-            error: self.error,
-            detail: self.detail.or(end),
+            command: self.command.map(Cow::into_owned),
+            error: self.error.map(Cow::into_owned),
+            detail: self.detail.map(Cow::into_owned).or(end),
             columns: None,
             result: None,
         }

@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Adds a line to those that wait for the next write.
-    pub(super) fn push(&mut self, line: &Line) -> Result<u64, RecordError> {
+    pub(super) fn push(&mut self, line: &Line<'_>) -> Result<u64, RecordError> {
         let before = self.pending.len();
         self.chain
             .append(line, &mut self.pending)
@@ -182,9 +182,9 @@ impl State {
         end: &str,
         detail: Option<String>,
     ) -> Result<(), RecordError> {
-        let mut line = Line::new(self.seq, now(), Kind::Sealed);
+        let mut line = Line::new(self.seq, now().into(), Kind::Sealed);
         line.end = Some(end.to_owned());
-        line.detail = detail;
+        line.detail = detail.map(Into::into);
         line.counts = Some(self.counts);
         line.content_bytes = Some(self.content_bytes);
         line.chain_key = Some(hex(self.chain.key()));
@@ -206,7 +206,7 @@ impl Recorder {
         syncs: Arc<SyncQueue>,
         finishes: Arc<FinishQueue>,
     ) -> Result<Self, RecordError> {
-        let mut line = Line::new(0, now(), Kind::Session);
+        let mut line = Line::new(0, now().into(), Kind::Session);
         line.format = Some(FORMAT);
         line.header = Some(header.clone());
         line.relay = Some(env!("CARGO_PKG_VERSION").to_owned());
@@ -387,7 +387,7 @@ impl Shared {
         if matches!(event.kind, Kind::Session | Kind::Part | Kind::Sealed) {
             return Err(RecordError::Event);
         }
-        let mut line = Line::of(0, now(), event);
+        let mut line = Line::of(0, now().into(), event);
         if let Some(output) = output {
             let Output {
                 stream,
@@ -419,7 +419,7 @@ impl Shared {
         output.buffer.clear();
         output.buffer.shrink_to(PART * 2);
         output.written = true;
-        let mut line = Line::new(state.seq, now(), Kind::Part);
+        let mut line = Line::new(state.seq, now().into(), Kind::Part);
         line.stream = output.stream;
         line.output = Some(output.number);
         line.extent = Some(extent);

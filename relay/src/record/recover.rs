@@ -104,11 +104,11 @@ fn reseal(place: &Place, session: &SessionId, keys: &Keys, walked: Walked, good:
     state.counts = walked.counts;
     state.content_bytes = walked.content_bytes;
     if let Some((extent, file)) = left_over(place, walked.content_bytes)? {
-        let mut line = Line::new(state.seq, now(), Kind::Part);
+        let mut line = Line::new(state.seq, now().into(), Kind::Part);
         line.output = Some(walked.outputs + 1);
         state.content_bytes += extent.length;
         line.extent = Some(extent);
-        line.detail = Some("content that no event named".to_owned());
+        line.detail = Some("content that no event named".into());
         state.content = Some(Arc::new(file));
         state.push(&line).map_err(io::Error::other)?;
     }

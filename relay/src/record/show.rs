@@ -188,14 +188,14 @@ fn text_bytes(event: &EventShown) -> usize {
 }
 
 impl Visitor for Collect {
-    fn event(&mut self, mut line: Line) {
+    fn event(&mut self, mut line: Line<'static>) {
         if let Some(header) = &line.header {
             self.protocol = Some(header.protocol);
         }
         let open = line.output.and_then(|output| match line.kind {
             Kind::Part => {
                 let open = self.open.get_mut(&output)?;
-                open.time.clone_from(&line.time);
+                line.time.as_ref().clone_into(&mut open.time);
                 if open.stream.is_none() {
                     open.seq = line.seq;
                     open.stream = line.stream;

@@ -34,7 +34,7 @@ pub(super) enum Trust<'a> {
 /// Takes what a walk finds good.
 pub(super) trait Visitor {
     /// An event whose line and content are as they were written.
-    fn event(&mut self, line: Line);
+    fn event(&mut self, line: Line<'static>);
     /// A piece of the content of the next event.
     fn content(&mut self, output: u64, piece: &[u8]);
 }
@@ -43,7 +43,7 @@ pub(super) trait Visitor {
 pub(super) struct Ignore;
 
 impl Visitor for Ignore {
-    fn event(&mut self, _: Line) {}
+    fn event(&mut self, _: Line<'static>) {}
     fn content(&mut self, _: u64, _: &[u8]) {}
 }
 
@@ -165,11 +165,11 @@ impl Walk<'_> {
         }
     }
 
-    fn take(&mut self, line: Line) {
+    fn take(&mut self, line: Line<'static>) {
         self.found.events += 1;
         self.found.counts.add(&line);
         self.found.outputs = self.found.outputs.max(line.output.unwrap_or(0));
-        self.found.last_time.clone_from(&line.time);
+        line.time.as_ref().clone_into(&mut self.found.last_time);
         self.visitor.event(line);
     }
 
@@ -181,7 +181,7 @@ impl Walk<'_> {
         Ending::Unsealed { good: self.good, torn }
     }
 
-    fn begin(&mut self, line: &Line) -> Result<(), &'static str> {
+    fn begin(&mut self, line: &Line<'_>) -> Result<(), &'static str> {
         let header = line.header.as_ref().ok_or("there is no header")?;
         if line.format != Some(FORMAT) {
             return Err("the format is of another version");
@@ -208,7 +208,7 @@ impl Walk<'_> {
     }
 
     /// Checks the content of an event, and shows it to the visitor.
-    fn read_content(&mut self, line: &Line) -> io::Result<Result<(), &'static str>> {
+    fn read_content(&mut self, line: &Line<'_>) -> io::Result<Result<(), &'static str>> {
         let output = line.output.unwrap_or(0);
         if let Some(inline) = &line.inline {
             let Ok(bytes) = STANDARD.decode(inline) else {
@@ -246,7 +246,7 @@ impl Walk<'_> {
     }
 
     /// Checks the seal, its signature, and that nothing follows.
-    fn seal(&mut self, line: &Line, line_bytes: u64, before: Chain) -> io::Result<Ending> {
+    fn seal(&mut self, line: &Line<'static>, line_bytes: u64, before: Chain) -> io::Result<Ending> {
         if line.content_bytes != Some(self.found.content_bytes) || line.counts != Some(self.found.counts) {
             return Ok(self.bad("seals something else"));
         }

@@ -54,7 +54,15 @@ impl Duplex for UnixStream {
 pub struct SocketStream<S: Duplex> {
     socket: AsyncFd<S>,
     writable: Writable,
+    /// How much the next read asks for.
+    ask: usize,
 }
+
+/// What a read asks for at first, and again behind a short one: a query or its answer. Room for a read must be zeroed before,
+/// so asking for much where little comes is paid for.
+const SMALL_READ: usize = 4 << 10;
+/// What it asks for at most, where more keeps coming.
+const LARGE_READ: usize = 64 << 10;
 
 impl<S: Duplex> SocketStream<S> {
     /// Registers a connected socket with the current reactor.
@@ -66,6 +74,7 @@ impl<S: Duplex> SocketStream<S> {
         Ok(Self {
             socket: register(socket, Interest::READABLE)?,
             writable: Writable::default(),
+            ask: SMALL_READ,
         })
     }
 
@@ -96,13 +105,18 @@ impl<S: Duplex> AsyncRead for SocketStream<S> {
         let this = self.get_mut();
         loop {
             let mut guard = ready!(this.socket.poll_read_ready_mut(cx))?;
-            let room = buffer.initialize_unfilled();
-            let size = room.len();
+            let size = this.ask.min(buffer.remaining());
+            let room = buffer.initialize_unfilled_to(size);
             match guard.get_inner_mut().read(room) {
                 Ok(read) => {
-                    // Whatever comes after a short read raises a new edge; the end of the stream (0) stays readable.
-                    if read > 0 && read < size {
+                    if read == size {
+                        this.ask = (this.ask * 4).min(LARGE_READ);
+                    } else if read > 0 {
+                        // Whatever comes after a short read raises a new edge; the end of the stream (0) stays readable.
                         guard.clear_ready();
+                        if read < SMALL_READ {
+                            this.ask = SMALL_READ;
+                        }
                     }
                     buffer.advance(read);
                     return Poll::Ready(Ok(()));

@@ -31,22 +31,43 @@ const ENDINGS: &[&str] = &[
 ];
 /// What may stand behind: `password_hash`.
 const SUFFIXES: &[&str] = &["hash", "digest", "encrypted", "value", "plain", "plaintext", "text"];
+/// The last bytes of all of these: most names end otherwise.
+const LAST: &[u8] = b"dehnty";
 /// The longest end of a name that is looked at.
 const LONGEST_NAME: usize = 64;
 
 /// Whether a field's name says that its value is a secret.
 pub(crate) fn is_secret_name(name: &[u8]) -> bool {
     let name = &name[name.len().saturating_sub(LONGEST_NAME)..];
-    let folded: Vec<u8> = name
+    let folded = name
         .iter()
+        .rev()
         .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let named = |name: &[u8]| ENDINGS.iter().any(|ending| name.ends_with(ending.as_bytes()));
-    named(&folded)
+        .map(u8::to_ascii_lowercase);
+    let Some(last) = folded.clone().next() else {
+        return false;
+    };
+    if !LAST.contains(&last) {
+        return false;
+    }
+    named(folded.clone())
         || SUFFIXES
             .iter()
-            .any(|suffix| folded.strip_suffix(suffix.as_bytes()).is_some_and(named))
+            .any(|suffix| without(folded.clone(), suffix).is_some_and(named))
+}
+
+/// What stands before a suffix, both from behind.
+fn without<I: Iterator<Item = u8>>(mut name: I, suffix: &str) -> Option<I> {
+    suffix
+        .bytes()
+        .rev()
+        .all(|byte| name.next() == Some(byte))
+        .then_some(name)
+}
+
+/// Whether a folded name, from behind, ends as names of secrets do.
+fn named(name: impl Iterator<Item = u8> + Clone) -> bool {
+    ENDINGS.iter().any(|ending| without(name.clone(), ending).is_some())
 }
 
 const fn is_name(byte: u8) -> bool {

@@ -2,6 +2,7 @@
 //! under them, kept until one of these changes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,11 +26,15 @@ use crate::target::{Queries, QueryError, Rows};
 
 /// The most texts whose reading is kept.
 const KEPT: usize = 512;
+/// How many texts are remembered as seen, 8 bytes each.
+const SEEN: usize = 256;
+/// The most readings of one text.
+const KEPT_TYPES: usize = 8;
 /// The longest of them, in bytes.
 const KEPT_TEXT: usize = 16 << 10;
 
-/// What was read: a text, and the types of its parameters.
-type Read = (Box<str>, Box<[u32]>);
+/// The readings of one text: under the types of its parameters.
+type Readings = Vec<(Box<[u32]>, Rc<Reading>)>;
 
 /// What names mean.
 #[derive(Debug)]
@@ -52,9 +57,38 @@ pub(super) struct World {
     detectors: Option<Arc<Detectors>>,
     policies: Option<Arc<Policies>>,
     masks: Option<Arc<Masks>>,
-    readings: HashMap<Read, Rc<Reading>>,
+    readings: HashMap<Box<str>, Readings>,
+    seen: Seen,
     generation: u64,
     refreshing: JoinSet<()>,
+}
+
+/// Which texts came before, by their hashes. Most texts with their values in them come once: keeping what they mean would only
+/// drive what is worth keeping out of the processor's cache.
+#[derive(Debug)]
+struct Seen {
+    hasher: RandomState,
+    /// The last hash of each remainder: what it forgets costs one more reading.
+    last: Box<[u64]>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            last: vec![0; SEEN].into(),
+        }
+    }
+}
+
+impl Seen {
+    /// Whether a text came before, as far as is remembered; from here on it did.
+    fn again(&mut self, text: &str) -> bool {
+        let hash = self.hasher.hash_one(text);
+        let place = usize::try_from(hash % SEEN as u64).unwrap_or_default();
+        let last = self.last.get_mut(place);
+        last.is_some_and(|last| std::mem::replace(last, hash) == hash)
+    }
 }
 
 /// What the driver learnt.
@@ -82,6 +116,7 @@ impl World {
             policies: None,
             masks: None,
             readings: HashMap::new(),
+            seen: Seen::default(),
             generation: 0,
             refreshing: JoinSet::new(),
             session,
@@ -194,8 +229,8 @@ impl World {
     }
 
     fn reading(&mut self, text: &str, types: &[u32]) -> Rc<Reading> {
-        let key = (Box::from(text), Box::from(types));
-        if let Some(reading) = self.readings.get(&key) {
+        let mut known = self.readings.get(text).into_iter().flatten();
+        if let Some((_, reading)) = known.find(|(of, _)| **of == *types) {
             return reading.clone();
         }
         let names = Names {
@@ -205,11 +240,15 @@ impl World {
             parameter_types: types,
         };
         let reading = Rc::new(read(text, &names));
-        if text.len() <= KEPT_TEXT {
+        if text.len() <= KEPT_TEXT && self.seen.again(text) {
             if self.readings.len() >= KEPT {
                 self.readings.clear();
             }
-            self.readings.insert(key, reading.clone());
+            let under = self.readings.entry(Box::from(text)).or_default();
+            if under.len() >= KEPT_TYPES {
+                under.clear();
+            }
+            under.push((Box::from(types), reading.clone()));
         }
         reading
     }
