@@ -66,12 +66,19 @@ impl Prepared {
     /// The server is about to run or describe it, and the text means this now: whether it surely runs as that.
     pub fn still_means(&self, now: Meaning) -> bool {
         let mut meanings = self.meanings.borrow_mut();
-        if let Some(then) = meanings.iter().find(|then| then.path == now.path) {
-            return Rc::ptr_eq(&then.reading, &now.reading)
-                || match self.inner {
-                    Some(index) => then.reading.statements.get(index) == now.reading.statements.get(index),
-                    None => then.reading == now.reading,
-                };
+        if let Some(then) = meanings.iter_mut().find(|then| then.path == now.path) {
+            if Rc::ptr_eq(&then.reading, &now.reading) {
+                return true;
+            }
+            let same = match self.inner {
+                Some(index) => then.reading.statements.get(index) == now.reading.statements.get(index),
+                None => then.reading == now.reading,
+            };
+            if same {
+                // The one that is kept for later texts too: then it is told at a glance.
+                then.reading = now.reading;
+            }
+            return same;
         }
         let room = meanings.len() < MEANINGS;
         if room {
