@@ -20,6 +20,7 @@ mod network;
 mod operating;
 mod readme;
 mod recording;
+mod remains;
 mod target;
 mod terminal;
 mod workloads;

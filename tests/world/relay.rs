@@ -21,6 +21,14 @@ pub struct WorldBuilder {
     settings: String,
     target: Option<String>,
     files: Vec<(String, String)>,
+    surroundings: Surroundings,
+}
+
+/// What a relay's process gets besides its configuration.
+#[derive(Clone)]
+struct Surroundings {
+    log: Option<String>,
+    password_in_environment: bool,
 }
 
 /// A running relay, its database, and a folder for all their files.
@@ -36,6 +44,7 @@ pub struct World {
     /// The database behind the connection `db-prod`.
     pub database: Database,
     folder: tempfile::TempDir,
+    surroundings: Surroundings,
     process: Option<Running>,
     /// Where the relay itself listens; `relay` may be the address of something in between.
     listens: String,
@@ -51,6 +60,10 @@ impl World {
             settings: String::new(),
             target: None,
             files: Vec::new(),
+            surroundings: Surroundings {
+                log: None,
+                password_in_environment: true,
+            },
         }
     }
 
@@ -152,7 +165,7 @@ impl World {
 
     /// Starts a relay that has ended on the same data and address.
     pub fn restart(&mut self) {
-        let (process, _) = launch(self.folder.path(), &self.listens);
+        let (process, _) = launch(self.folder.path(), &self.listens, &self.surroundings);
         self.process = Some(process);
     }
 }
@@ -202,6 +215,20 @@ impl WorldBuilder {
         self
     }
 
+    /// Has the relay log by this filter.
+    #[must_use]
+    pub fn log(mut self, filter: &str) -> Self {
+        self.surroundings.log = Some(filter.to_owned());
+        self
+    }
+
+    /// Gives the relay the target's password in a file, and not in its environment.
+    #[must_use]
+    pub fn password_in_a_file(mut self) -> Self {
+        self.surroundings.password_in_environment = false;
+        self
+    }
+
     /// Starts the relay.
     pub fn start(self) -> World {
         let cluster = Cluster::get();
@@ -215,9 +242,17 @@ impl WorldBuilder {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
         std::fs::write(folder.path().join("policy.cedar"), self.policy).expect("policy file");
+        let password = if self.surroundings.password_in_environment {
+            "env = \"TEST_DB_PASSWORD\"".to_owned()
+        } else {
+            let file = folder.path().join("password");
+            std::fs::write(&file, PASSWORD).expect("password file");
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("chmod");
+            format!("file = \"{}\"", file.display())
+        };
         let config = format!(
             "[policy]\nfiles = [\"policy.cedar\"]\n\n{}\n[[connection]]\nname = \"db-prod\"\nprotocol = \"postgres\"\ntags = [\"env:demo\"]\n\
-             address = \"{address}\"\ndatabase = \"{}\"\nuser = \"{ROLE}\"\npassword = {{ env = \"TEST_DB_PASSWORD\" }}\n{}",
+             address = \"{address}\"\ndatabase = \"{}\"\nuser = \"{ROLE}\"\npassword = {{ {password} }}\n{}",
             self.config,
             database.name,
             if self.settings.contains("tls") {
@@ -227,7 +262,7 @@ impl WorldBuilder {
             },
         );
         std::fs::write(folder.path().join("relay.toml"), config).expect("relay.toml");
-        let (process, ready) = launch(folder.path(), "127.0.0.1:0");
+        let (process, ready) = launch(folder.path(), "127.0.0.1:0", &self.surroundings);
         let text = |key: &str| {
             ready[key]
                 .as_str()
@@ -242,24 +277,31 @@ impl WorldBuilder {
             listens: text("relay"),
             database,
             process: Some(process),
+            surroundings: self.surroundings,
             folder,
         }
     }
 }
 
 /// Starts `hoop-relay dev` in a folder and waits for its line of JSON.
-fn launch(folder: &Path, listen: &str) -> (Running, serde_json::Value) {
+fn launch(folder: &Path, listen: &str, surroundings: &Surroundings) -> (Running, serde_json::Value) {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(folder.join("relay.log"))
         .expect("relay.log");
-    let child = Command::new(program("hoop-relay"))
+    let mut command = Command::new(program("hoop-relay"));
+    if let Some(filter) = &surroundings.log {
+        command.env("HOOP_LOG", filter);
+    }
+    if surroundings.password_in_environment {
+        command.env("TEST_DB_PASSWORD", PASSWORD);
+    }
+    let child = command
         .args(["dev", "--listen", listen, "--data"])
         .arg(folder.join("data"))
         .arg("--config")
         .arg(folder.join("relay.toml"))
-        .env("TEST_DB_PASSWORD", PASSWORD)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -16,6 +16,7 @@ mod key;
 mod kind;
 mod pattern;
 mod plan;
+mod readers;
 mod replace;
 mod scrub;
 
@@ -27,11 +28,37 @@ pub use self::key::{KeyError, open as open_key, open_file as open_key_file};
 pub use self::kind::{Format, Kind};
 pub use self::pattern::{ColumnPattern, PatternError};
 pub use self::plan::{Described, MaskedBy, Plan, PlanError};
-pub use self::replace::{Applied, HashKey, stricter};
+pub use self::readers::{Both, Cleared, Recordable, Sent, Views};
+pub use self::replace::{Applied, HashKey, REDACTED, stricter};
 pub use self::scrub::{Scrubbed, ScrubbedParameters, Scrubber};
 use crate::config::{Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
+use crate::inspect::catalog::{Catalog, Relation};
+use crate::inspect::masked::close;
 use crate::inspect::sql::ColumnRef;
 use crate::policy::Resource;
+
+/// What the server keeps of the values of every column (`pg_stats` and what it is made of): masked where any column is.
+const STATISTICS: &[(&str, &[&str])] = &[
+    (
+        "pg_statistic",
+        &["stavalues1", "stavalues2", "stavalues3", "stavalues4", "stavalues5"],
+    ),
+    (
+        "pg_stats",
+        &[
+            "most_common_vals",
+            "histogram_bounds",
+            "most_common_elems",
+            "range_bounds_histogram",
+        ],
+    ),
+    ("pg_statistic_ext_data", &["stxdmcv", "stxdexpr"]),
+    ("pg_stats_ext", &["most_common_vals"]),
+    (
+        "pg_stats_ext_exprs",
+        &["most_common_vals", "histogram_bounds", "most_common_elems"],
+    ),
+];
 
 /// The masks of one connection.
 #[derive(Clone, Debug)]
@@ -42,17 +69,10 @@ pub struct Masks {
     scrubber: Scrubber,
 }
 
-/// A column with its names, as the catalog has them.
-#[derive(Clone, Debug)]
-pub struct NamedColumn<'a> {
-    /// Which it is.
-    pub column: ColumnRef,
-    /// Its relation's schema.
-    pub schema: &'a str,
-    /// Its relation.
-    pub relation: &'a str,
-    /// Its name.
-    pub name: &'a str,
+/// Whether a column of the server's own holds values of other columns.
+fn is_statistics(relation: &Relation, column: &str) -> bool {
+    let holds = |(name, columns): &(&str, &[&str])| *name == &*relation.name && columns.contains(&column);
+    &*relation.schema == "pg_catalog" && STATISTICS.iter().any(holds)
 }
 
 impl Masks {
@@ -89,36 +109,55 @@ impl Masks {
         })
     }
 
-    /// The columns that are masked by their names, for a principal: those that `unmasked` does not permit. Where
-    /// several rules name a column the strictest holds ([`stricter`]).
-    pub fn seed<'a>(
-        &self,
-        columns: impl IntoIterator<Item = NamedColumn<'a>>,
-        unmasked: impl Fn(&Resource) -> bool,
-    ) -> HashMap<ColumnRef, MaskWith> {
-        let mut seed = HashMap::new();
-        if self.columns.is_empty() {
-            return seed;
-        }
-        for named in columns {
-            let rules = self
-                .columns
-                .iter()
-                .filter(|(pattern, _)| pattern.matches(named.schema, named.relation, named.name));
-            let Some(with) = rules.map(|(_, with)| *with).reduce(stricter) else {
-                continue;
-            };
-            let resource = Resource::Column(named.schema.into(), named.relation.into(), named.name.into());
+    /// What is masked in a session: for its client, whom `unmasked` permits to see columns and, by the connection, what
+    /// detectors find; and in its recording, as if nothing were permitted.
+    pub fn views(&self, catalog: &Catalog, unmasked: impl Fn(&Resource) -> bool) -> Views {
+        let mut all = HashMap::new();
+        let mut permitted = HashMap::new();
+        for (column, resource, with) in self.seed(catalog) {
             if !unmasked(&resource) {
-                seed.insert(named.column, with);
+                permitted.insert(column.clone(), with);
             }
+            all.insert(column, with);
         }
-        seed
+        let sees_found = !self.detectors.is_empty() && unmasked(&Resource::Connection);
+        let same = permitted.len() == all.len() && !sees_found;
+        let columns = Arc::new(close(catalog, permitted));
+        if same {
+            return Views::new((columns, self.detectors.clone()), None);
+        }
+        let detectors = if sees_found {
+            &self.no_detectors
+        } else {
+            &self.detectors
+        };
+        Views::new(
+            (columns, detectors.clone()),
+            Some((Arc::new(close(catalog, all)), self.detectors.clone())),
+        )
     }
 
-    /// The detectors; none for a principal who may see the whole connection unmasked.
-    pub fn detectors(&self, unmasked: bool) -> &Arc<Detectors> {
-        if unmasked { &self.no_detectors } else { &self.detectors }
+    /// The columns that are masked by their names. Where several rules name a column the strictest holds ([`stricter`]).
+    /// With the first of them statistics are masked too.
+    fn seed<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = (ColumnRef, Resource, MaskWith)> + 'a {
+        // Without a rule the catalog is not walked.
+        let relations = (!self.columns.is_empty()).then(|| catalog.relations());
+        let columns = relations.into_iter().flatten().flat_map(|relation| {
+            let columns = relation.columns.iter();
+            columns.map(move |column| (relation, column))
+        });
+        columns.filter_map(|(relation, column)| {
+            let rules = self.columns.iter();
+            let named = rules.filter(|(pattern, _)| pattern.matches(&relation.schema, &relation.name, &column.name));
+            let statistics = is_statistics(relation, &column.name).then_some(MaskWith::Redact);
+            let with = named.map(|(_, with)| *with).chain(statistics).reduce(stricter)?;
+            let of = ColumnRef {
+                relation: relation.oid,
+                attnum: column.attnum,
+            };
+            let resource = Resource::Column(relation.schema.clone(), relation.name.clone(), column.name.clone());
+            Some((of, resource, with))
+        })
     }
 
     /// Replaces what detectors find in what is recorded besides results, whoever the principal is.

@@ -207,6 +207,11 @@ impl Plan {
         !self.masks && !self.detects
     }
 
+    /// Whether both replace the same in every row.
+    pub(super) fn does_the_same(&self, other: &Self) -> bool {
+        self.columns == other.columns && (!self.detects || Arc::ptr_eq(&self.detectors, &other.detectors))
+    }
+
     /// Whether a row passes as it is: nothing is masked in it, and its bytes hold nothing that a detector looks for.
     pub fn passes(&self, row: &[u8]) -> bool {
         !self.masks && (!self.detects || !self.detectors.suspects(row))

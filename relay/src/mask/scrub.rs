@@ -10,12 +10,14 @@ mod lexer;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hoop_shared::api::Parameter;
 
 use self::insert::InsertColumns;
 use self::lexer::{Token, TokenKind, Tokens};
 use super::detect::{Detectors, is_secret_name};
 use super::kind::{Format, Kind};
+use super::readers::Recordable;
 use super::replace::{Applied, HashKey, REDACTED};
 use crate::config::{Detector, MaskWith};
 
@@ -136,6 +138,23 @@ impl Scrubber {
             }
         });
         ScrubbedParameters(parameters.collect())
+    }
+
+    /// Makes a message of names, each scrubbed, such as the description of a result. `write` writes it.
+    pub fn named<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a [u8]>,
+        write: impl FnOnce(Vec<Box<[u8]>>) -> Bytes,
+    ) -> Recordable {
+        let scrub = |name: &[u8]| {
+            let mut out = Vec::new();
+            match self.text.text(name, &mut out) {
+                Applied::Same => name.into(),
+                Applied::Replaced => out.into_boxed_slice(),
+                Applied::Null => REDACTED.into(),
+            }
+        };
+        Recordable::scrubbed(write(names.into_iter().map(scrub).collect()))
     }
 
     fn scrubbed(&self, out: Vec<u8>, exact: &[u8]) -> Scrubbed {

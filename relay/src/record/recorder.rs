@@ -25,6 +25,7 @@ use super::event::{Counts, Event, Extent, FORMAT, Header, Kind, Line};
 use super::finish::{Finish, FinishQueue};
 use super::keys::{Keys, hex};
 use super::sync::SyncQueue;
+use crate::mask::Recordable;
 
 /// Content up to this length stands in the event's line: no second file, no second write. 8 KiB are a screen of rows.
 const INLINE: usize = 8 << 10;
@@ -301,15 +302,15 @@ impl Recorder {
         }
     }
 
-    /// Adds bytes to a result's content: as the client sees them, masked. Written in parts.
+    /// Adds to a result's content. Written in parts.
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub fn extend(&self, output: &mut Output, bytes: &[u8]) -> Result<(), RecordError> {
+    pub fn extend(&self, output: &mut Output, content: &Recordable) -> Result<(), RecordError> {
         if !self.0.settings.full {
             return Ok(());
         }
-        output.buffer.extend_from_slice(bytes);
+        output.buffer.extend_from_slice(content.bytes());
         if output.buffer.len() < PART {
             return Ok(());
         }

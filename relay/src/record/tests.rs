@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::mask::Masks;
+use crate::mask::{Masks, Recordable};
 
 const LONGEST: u64 = 64 << 20;
 
@@ -100,15 +100,21 @@ fn decode(_: Protocol, content: &[u8], most: usize) -> Rows {
 fn record(recorder: &Recorder) {
     recorder.append(&statement("SELECT 1", Answer::Allow)).unwrap();
     let mut short = recorder.output(Some(1));
-    recorder.extend(&mut short, b"short result").unwrap();
+    recorder
+        .extend(&mut short, &Recordable::of(&b"short result"[..]))
+        .unwrap();
     recorder.finish(short, &result(1, 1)).unwrap();
     recorder.append(&statement("DROP TABLE t", Answer::Block)).unwrap();
     recorder.append(&statement("DELETE FROM t", Answer::Approval)).unwrap();
     let mut one = recorder.output(Some(1));
     let mut two = recorder.output(Some(2));
     for _ in 0..3 {
-        recorder.extend(&mut one, &[b'1'; 50_000]).unwrap();
-        recorder.extend(&mut two, &[b'2'; 30_000]).unwrap();
+        recorder
+            .extend(&mut one, &Recordable::of([b'1'; 50_000].to_vec()))
+            .unwrap();
+        recorder
+            .extend(&mut two, &Recordable::of([b'2'; 30_000].to_vec()))
+            .unwrap();
     }
     recorder.persist(&mut two).unwrap();
     recorder.finish(one, &result(147, 2)).unwrap();
@@ -141,10 +147,12 @@ fn small(world: &World) -> (Recordings, SessionId) {
     let recorder = recordings.start(&header).unwrap();
     recorder.append(&statement("SELECT 1", Answer::Allow)).unwrap();
     let mut output = recorder.output(Some(1));
-    recorder.extend(&mut output, b"row").unwrap();
+    recorder.extend(&mut output, &Recordable::of(&b"row"[..])).unwrap();
     recorder.finish(output, &result(1, 0)).unwrap();
     let mut output = recorder.output(Some(1));
-    recorder.extend(&mut output, &[b'r'; 9_000]).unwrap();
+    recorder
+        .extend(&mut output, &Recordable::of([b'r'; 9_000].to_vec()))
+        .unwrap();
     recorder.finish(output, &result(9, 0)).unwrap();
     recorder.seal("closed").unwrap();
     drop(recorder);
@@ -416,7 +424,9 @@ fn what_a_killed_relay_leaves_behind_is_sealed_at_the_next_start() {
     let recorder = first.start(&header).unwrap();
     record(&recorder);
     let mut running = recorder.output(Some(1));
-    recorder.extend(&mut running, &[b'3'; 70_000]).unwrap();
+    recorder
+        .extend(&mut running, &Recordable::of([b'3'; 70_000].to_vec()))
+        .unwrap();
     recorder.flush().unwrap();
     let open = world.dir.path().join("recordings/open");
     // as a kill leaves it: no seal, a torn line, content that no line names yet
@@ -564,7 +574,9 @@ fn an_input_output_error_is_for_ever() {
     // a directory stands where the content would go
     fs::create_dir(recordings.place(&session).unwrap().content).unwrap();
     let mut output = recorder.output(Some(1));
-    let error = recorder.extend(&mut output, &[0; 100_000]).unwrap_err();
+    let error = recorder
+        .extend(&mut output, &Recordable::of([0; 100_000].to_vec()))
+        .unwrap_err();
     assert!(matches!(error, RecordError::Write(_)), "{error}");
     assert_eq!(
         recorder.append(&statement("SELECT 1", Answer::Allow)),
@@ -674,7 +686,7 @@ proptest! {
         }
         for size in &sizes {
             let mut output = recorder.output(None);
-            recorder.extend(&mut output, &vec![b'x'; *size]).unwrap();
+            recorder.extend(&mut output, &Recordable::of(vec![b'x'; *size])).unwrap();
             recorder.finish(output, &result(1, 0)).unwrap();
         }
         recorder.seal("closed").unwrap();

@@ -68,6 +68,7 @@ pub(super) fn catalog(statement: &str) -> Catalog {
             catalog: &catalog,
             scope: &scope,
             masked: &masked,
+            recorded: &masked,
             parameter_types: &[],
         };
         if !needs.learn(statement, &read(statement, &world)) {
@@ -285,6 +286,7 @@ mod tests {
             catalog: &catalog,
             scope: &Scope::fresh(),
             masked: &masked,
+            recorded: &masked,
             parameter_types: &[],
         };
         let reading = read(text, &world);

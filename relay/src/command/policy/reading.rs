@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::config::{Config, Connection, Target};
 use crate::inspect::catalog::Catalog;
-use crate::inspect::masked::{self, MaskedColumns};
-use crate::inspect::sql::{ColumnRef, Reading, Scope, World, read};
-use crate::mask::{Masks, NamedColumn};
+use crate::inspect::sql::{Reading, Scope, World, read};
+use crate::mask::Masks;
 use crate::policy::{Action, Circumstances, Effect, Facts, Policies, Principal};
 use crate::target::catalog;
 use crate::target::postgres::OwnConnection;
@@ -93,11 +92,12 @@ pub(super) fn statement(
     // Which values are masked matters here, not how.
     let masks = Masks::compile(&config.masks, &connection.name, &[0; 32]).map_err(|error| error.to_string())?;
     let unmasked = |resource: &_| policies.permits_to(principal, connection, Action::Unmask, resource, around);
-    let masked: MaskedColumns = masked::close(catalog, masks.seed(columns(catalog), unmasked));
+    let views = masks.views(catalog, unmasked);
     let world = World {
         catalog,
         scope: &Scope::fresh(),
-        masked: &masked,
+        masked: views.masked(),
+        recorded: views.recorded(),
         parameter_types: &[],
     };
     let reading = read(text, &world);
@@ -120,19 +120,5 @@ pub(super) fn statement(
         reading,
         effects,
         facts,
-    })
-}
-
-fn columns(catalog: &Catalog) -> impl Iterator<Item = NamedColumn<'_>> {
-    catalog.relations().flat_map(|relation| {
-        relation.columns.iter().map(|column| NamedColumn {
-            column: ColumnRef {
-                relation: relation.oid,
-                attnum: column.attnum,
-            },
-            schema: &relation.schema,
-            relation: &relation.name,
-            name: &column.name,
-        })
     })
 }

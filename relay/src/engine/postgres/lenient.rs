@@ -10,13 +10,16 @@ use futures::future::LocalBoxFuture;
 use hoop_shared::refusal::{Code, Refusal};
 
 use super::codec::backend::{CancelKey, Column, Status};
+use super::codec::frame::{Side, header};
 use super::codec::write::{Report, Severity};
 use super::drive::{Attend, InBand, Say};
 use super::session::{
-    Change, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, Unit, Unmaskable, Unready, Verdict,
+    Change, CopyPlan, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready,
+    Verdict,
 };
 use crate::config::PostgresTarget;
-use crate::inspect::sql::{CopyFormat, CopyOut, Kind, Lineage, Reading, Statement};
+use crate::inspect::sql::{CopyFormat, CopyOut, Kind, Lineage, Reach, Reading, Statement};
+use crate::mask::{Cleared, Recordable, Sent};
 use crate::target::Rows;
 
 /// What a judge saw.
@@ -60,12 +63,12 @@ pub(crate) fn reading(text: &str) -> Reading {
             span: 0..statement.len(),
             tables: Vec::new(),
             functions: Vec::new(),
-            touches_masked: text.contains("secret"),
+            touches_masked: reach(text),
         })
         .collect();
     Reading {
         statements,
-        touches_masked: text.contains("secret"),
+        touches_masked: reach(text),
         ..Reading::default()
     }
 }
@@ -129,31 +132,54 @@ fn kind(statement: &str) -> Kind {
 struct Xs;
 
 impl MaskRows for Xs {
-    fn row(&self, message: &Bytes, out: &mut BytesMut) -> Result<u64, Unmaskable> {
-        let values = super::codec::backend::data_row(&message[5..]).unwrap();
-        let mut row = message.to_vec();
-        for value in values.iter().flatten() {
-            let at = value.as_ptr() as usize - message.as_ptr() as usize;
-            row[at..at + value.len()].fill(b'x');
+    fn rows(&self, messages: &Bytes) -> Result<Sent, Unmaskable> {
+        let mut out = messages.to_vec();
+        let (mut start, mut masked) = (0, 0);
+        while let Some(header) = header(Side::Server, &messages[start..]).unwrap() {
+            let message = &messages[start..start + header.total];
+            let values = super::codec::backend::data_row(&message[5..]).unwrap();
+            for value in values.iter().flatten() {
+                let at = value.as_ptr() as usize - messages.as_ptr() as usize;
+                out[at..at + value.len()].fill(b'x');
+            }
+            masked += values.len() as u64;
+            start += header.total;
         }
-        out.extend_from_slice(&row);
-        Ok(values.len() as u64)
+        Ok(sent(out.into(), masked))
     }
 }
 
 impl MaskCopy for Xs {
-    fn data(&mut self, body: &[u8], out: &mut BytesMut) -> Result<u64, Unmaskable> {
-        super::codec::write::message(out, b'd', |out| {
+    fn data(&mut self, body: &[u8]) -> Result<Sent, Unmaskable> {
+        let mut out = BytesMut::new();
+        super::codec::write::message(&mut out, b'd', |out| {
             out.extend(
                 body.iter()
                     .map(|byte| if byte.is_ascii_alphanumeric() { b'x' } else { *byte }),
             );
         });
-        Ok(1)
+        Ok(sent(out.freeze(), 1))
     }
 
-    fn end(&mut self, _: &mut BytesMut) -> Result<u64, Unmaskable> {
-        Ok(0)
+    fn end(&mut self) -> Result<Sent, Unmaskable> {
+        Ok(sent(Bytes::new(), 0))
+    }
+}
+
+fn sent(client: Bytes, masked: u64) -> Sent {
+    Sent {
+        recording: Recordable::of(client.clone()),
+        client,
+        masked,
+    }
+}
+
+/// What holds `secret` reaches what is masked for both.
+fn reach(text: &str) -> Reach {
+    if text.contains("secret") {
+        Reach::BOTH
+    } else {
+        Reach::default()
     }
 }
 
@@ -219,19 +245,27 @@ impl Judge for Lenient {
         Report::new(Severity::Error, refusal.code.sqlstate(), refusal.message.clone())
     }
 
-    fn masks(&self, reach: bool) -> bool {
+    fn clear(&self, reach: Reach) -> Option<Cleared> {
+        (!reach.any()).then(Cleared::untold)
+    }
+
+    fn quotes(&self, reach: Reach) -> Reach {
         reach
     }
 
-    fn rows(&mut self, _: &Lineage, columns: &[Column], _: bool) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable> {
+    fn detected(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn rows(&mut self, _: &Lineage, columns: &[Column], _: Reach) -> Result<RowsPlan, Unmaskable> {
         if columns.iter().any(|column| &*column.name == b"unmaskable") {
             return Err(Unmaskable("the witnesses disagree".into()));
         }
-        Ok(Some(Rc::new(Xs)))
+        Ok(RowsPlan::Masked(Rc::new(Xs)))
     }
 
-    fn copy(&mut self, _: &CopyOut, _: usize, _: bool) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable> {
-        Ok(Some(Box::new(Xs)))
+    fn copy(&mut self, _: &CopyOut, _: usize, _: Reach) -> Result<CopyPlan, Unmaskable> {
+        Ok(CopyPlan::Masked(Box::new(Xs)))
     }
 
     fn payload(&mut self, _: &[u8]) -> Option<Vec<u8>> {

@@ -56,10 +56,22 @@ pub struct World<'a> {
     pub catalog: &'a Catalog,
     /// What names mean for the session.
     pub scope: &'a Scope,
-    /// The columns that are masked for the session.
+    /// The columns that are masked for the session's client: what it may not infer.
     pub masked: &'a MaskedColumns,
+    /// The columns that are masked in the session's recording: all that are masked for anybody.
+    pub recorded: &'a MaskedColumns,
     /// The types of `$1`, `$2`, … as Parse gives them; 0 or missing: the server infers the type.
     pub parameter_types: &'a [u32],
+}
+
+impl World<'_> {
+    /// The reach of what could be anything.
+    fn everything(&self) -> Reach {
+        Reach {
+            client: !self.masked.is_empty(),
+            recording: !self.recorded.is_empty(),
+        }
+    }
 }
 
 /// What a message's text means, under one catalog generation and one session scope.
@@ -71,8 +83,8 @@ pub struct Reading {
     pub tables: Vec<String>,
     /// Functions it calls, as `schema.name(types)`.
     pub functions: Vec<String>,
-    /// A value in reach is masked for this connection's configuration: some statement reads a masked relation or cannot be known not to.
-    pub touches_masked: bool,
+    /// A value in reach is masked: some statement reads a masked relation or cannot be known not to.
+    pub touches_masked: Reach,
     /// The text could not be read as a whole; its one statement is unknown.
     pub problem: Option<Problem>,
     /// It must not pass, whatever policies say.
@@ -152,7 +164,46 @@ pub struct Statement {
     /// Functions it calls, as `schema.name(types)`.
     pub functions: Vec<String>,
     /// It can reach a masked value.
-    pub touches_masked: bool,
+    pub touches_masked: Reach,
+}
+
+/// Whether masked values are in reach: those that are masked for the client, and those that are masked in the recording.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// A value that the session's client may not see.
+    pub client: bool,
+    /// A value that the session's recording may not hold.
+    pub recording: bool,
+}
+
+impl Reach {
+    /// Nothing is known: both.
+    pub const BOTH: Self = Self {
+        client: true,
+        recording: true,
+    };
+
+    /// Of either.
+    pub const fn any(self) -> bool {
+        self.client || self.recording
+    }
+}
+
+impl std::ops::BitOr for Reach {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            client: self.client | other.client,
+            recording: self.recording | other.recording,
+        }
+    }
+}
+
+impl std::ops::BitOrAssign for Reach {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
 }
 
 /// What a statement does to the session's own state. Names are folded as the server folds them and cut at 63 bytes.

@@ -122,7 +122,7 @@ impl Earlier {
 }
 
 fn unreadable(text: &str, world: &World<'_>, problem: Problem) -> Reading {
-    let touches_masked = !world.masked.is_empty();
+    let touches_masked = world.everything();
     Reading {
         statements: vec![Statement {
             kind: Kind::Plain,
@@ -148,6 +148,7 @@ pub fn view_lineage(catalog: &Catalog, view: &Relation) -> Lineage {
         catalog,
         scope: &Scope::fresh(),
         masked: &MaskedColumns::default(),
+        recorded: &MaskedColumns::default(),
         parameter_types: &[],
     };
     let read = || {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::scope::Shape;
-use super::{ColumnRef, Origin, Refused, World};
+use super::{ColumnRef, Origin, Reach, Refused, World};
 use crate::inspect::catalog::{Event, Function, Relation, RelationKind};
 use crate::policy::{Action, CallKind, Effect, Resource, SqlAction};
 
@@ -22,7 +22,7 @@ pub(super) struct Reader<'w> {
     pub tables: BTreeSet<String>,
     pub functions: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
-    pub touches_masked: bool,
+    pub touches_masked: Reach,
     pub refused: Option<Refused>,
     /// search_path or role changes.
     pub scope_changes: bool,
@@ -52,7 +52,7 @@ impl<'w> Reader<'w> {
             tables: BTreeSet::new(),
             functions: BTreeSet::new(),
             unresolved: BTreeSet::new(),
-            touches_masked: false,
+            touches_masked: Reach::default(),
             refused: None,
             scope_changes: false,
             through: Vec::new(),
@@ -83,9 +83,14 @@ impl<'w> Reader<'w> {
         self.effect(Effect::new(action, resource));
     }
 
+    /// It may reach any masked value.
+    pub fn reaches_everything(&mut self) {
+        self.touches_masked |= self.world.everything();
+    }
+
     /// Something could not be read.
     pub fn unknown(&mut self) {
-        self.touches_masked |= !self.world.masked.is_empty();
+        self.reaches_everything();
         self.act(SqlAction::Unknown, Resource::Connection);
     }
 
@@ -99,7 +104,10 @@ impl<'w> Reader<'w> {
     pub fn on_relation(&mut self, action: SqlAction, relation: &Arc<Relation>) {
         for relation in self.with_ancestors(relation) {
             self.tables.insert(relation.qualified());
-            self.touches_masked |= self.world.masked.relation_masked(relation.oid);
+            self.touches_masked |= Reach {
+                client: self.world.masked.relation_masked(relation.oid),
+                recording: self.world.recorded.relation_masked(relation.oid),
+            };
             self.act(action, table(&relation));
         }
     }
@@ -153,14 +161,22 @@ impl<'w> Reader<'w> {
     /// A value decides the outcome, or flows to where it can be read without its mask.
     pub fn decides(&mut self, origin: &Origin) {
         // What a view's own query compares was decided by who made the view.
-        if !self.views.is_empty() || self.world.masked.is_empty() {
+        if !self.views.is_empty() || self.world.recorded.is_empty() {
             return;
         }
+        // What is unknown came with an effect of its own: a call, or `sql:unknown`.
+        if origin.unknown {
+            self.reaches_everything();
+        }
         for column in origin.copied.iter().chain(&origin.derived) {
-            if self.world.masked.get(column).is_none() {
+            let client = self.world.masked.get(column).is_some();
+            self.touches_masked |= Reach {
+                client,
+                recording: self.world.recorded.get(column).is_some(),
+            };
+            if !client {
                 continue;
             }
-            self.touches_masked = true;
             let resource = self
                 .world
                 .catalog
@@ -172,8 +188,6 @@ impl<'w> Reader<'w> {
                 .unwrap_or(Resource::Connection);
             self.act(SqlAction::Infer, resource);
         }
-        // What is unknown came with an effect of its own: a call, or `sql:unknown`.
-        self.touches_masked |= origin.unknown;
     }
 
     /// Every column of a result decides, or flows into storage.
@@ -195,7 +209,7 @@ impl<'w> Reader<'w> {
     pub fn call_named(&mut self, schema: Arc<str>, name: Arc<str>, arguments: Arc<str>, kind: CallKind) {
         self.functions.insert(format!("{schema}.{name}({arguments})"));
         // What runs inside is not read: it may reach any masked value, and its errors may say so.
-        self.touches_masked |= !self.world.masked.is_empty();
+        self.reaches_everything();
         let mut effect = Effect::new(SqlAction::Call, Resource::Function(schema, name, arguments));
         effect.call_kind = Some(kind);
         self.effect(effect);

@@ -203,7 +203,7 @@ impl Reader<'_> {
         for param in execute.params() {
             self.expression(param, &env, Role::Decides);
         }
-        self.touches_masked |= !self.world.masked.is_empty();
+        self.reaches_everything();
         Outcome::kind(Kind::Execute {
             name: execute.name().unwrap_or_default().to_owned(),
         })

@@ -11,6 +11,7 @@ use super::{Conversation, Intake, Over, Passing};
 use crate::engine::postgres::codec::frame::{Frame, Side, client, header};
 use crate::engine::postgres::codec::frontend::{self, Execute, Named};
 use crate::engine::postgres::codec::{DecodeError, write};
+use crate::inspect::sql::Reach;
 
 /// What became of a message.
 pub(super) enum Flow {
@@ -186,7 +187,7 @@ impl<J: Judge> Conversation<J> {
             self.describe_for_us(&portal);
         }
         let steps: Vec<_> = portal.step.iter().cloned().collect();
-        let reach = portal.step.as_ref().is_some_and(|step| step.reach);
+        let reach = portal.step.as_ref().map_or_else(Reach::default, |step| step.reach);
         let rows = portal.rows.borrow().clone();
         let run = super::expect::Run::new(portal.operation, steps.into(), reach, rows);
         self.unsynced = true;

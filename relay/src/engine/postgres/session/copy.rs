@@ -1,16 +1,17 @@
 //! COPY, which only the server's messages begin: what the client sends while it lasts, what the server sends of a COPY TO STDOUT.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::Conversation;
 use super::client::Flow;
 use super::expect::Expect;
-use super::judge::{Judge, Outcome, Unmaskable};
+use super::judge::{CopyPlan, Judge, Outcome, Unmaskable};
 use crate::engine::postgres::codec::backend::CopyStart;
 use crate::engine::postgres::codec::frame::{Frame, client};
 use crate::engine::postgres::codec::frontend::Format;
 use crate::engine::postgres::codec::{DecodeError, frontend};
-use crate::inspect::sql::{CopyFormat, Kind};
+use crate::inspect::sql::{CopyFormat, Kind, Reach};
+use crate::mask::Sent;
 
 impl<J: Judge> Conversation<J> {
     /// A message of the client while the server takes data.
@@ -61,22 +62,21 @@ impl<J: Judge> Conversation<J> {
             return Err(DecodeError::UnknownTag(frame.tag()));
         };
         let step = run.step().cloned();
-        let reach = run.reach || step.as_ref().is_none_or(|step| step.reach);
-        if self.judge.masks(reach) {
-            let mask = match step.as_deref().map(|step| &step.kind) {
-                Some(Kind::CopyOut(copy))
-                    if (copy.format == CopyFormat::Binary) == (start.format == Format::Binary) =>
-                {
-                    self.judge.copy(copy, start.columns, reach)
-                }
-                _ => Err(Unmaskable("the statement is not known to be such a COPY".to_owned())),
-            };
-            match mask {
-                Ok(mask) => run.copy = mask,
-                Err(problem) => {
-                    self.stop(&problem);
-                    return Ok(());
-                }
+        let reach = run.reach | step.as_ref().map_or(Reach::BOTH, |step| step.reach);
+        let plan = match (self.judge.clear(reach), step.as_deref().map(|step| &step.kind)) {
+            (Some(cleared), _) => Ok(CopyPlan::Clear(cleared)),
+            (None, Some(Kind::CopyOut(copy)))
+                if (copy.format == CopyFormat::Binary) == (start.format == Format::Binary) =>
+            {
+                self.judge.copy(copy, start.columns, reach)
+            }
+            (None, _) => Err(Unmaskable("the statement is not known to be such a COPY".to_owned())),
+        };
+        match plan {
+            Ok(plan) => run.copy = Some(plan),
+            Err(problem) => {
+                self.stop(&problem);
+                return Ok(());
             }
         }
         self.to_client.push(frame.into_bytes());
@@ -89,42 +89,34 @@ impl<J: Judge> Conversation<J> {
             return Err(DecodeError::UnknownTag(frame.tag()));
         };
         let operation = run.operation;
-        let (messages, masked) = match &mut run.copy {
-            None if done => {
-                self.to_client.push(frame.into_bytes());
+        let sent = match &mut run.copy {
+            None => return Err(DecodeError::UnknownTag(frame.tag())),
+            Some(CopyPlan::Clear(cleared)) => {
+                let client = if done { Bytes::new() } else { frame.into_bytes() };
+                Ok(Sent {
+                    recording: cleared.pass(client.clone()),
+                    client,
+                    masked: 0,
+                })
+            }
+            Some(CopyPlan::Masked(mask)) if done => mask.end(),
+            Some(CopyPlan::Masked(mask)) => mask.data(frame.body()),
+        };
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(problem) => {
+                self.stop(&problem);
                 return Ok(());
             }
-            None => (frame.into_bytes(), 0),
-            Some(mask) => {
-                let mut out = BytesMut::new();
-                let masked = if done {
-                    mask.end(&mut out)
-                } else {
-                    mask.data(frame.body(), &mut out)
-                };
-                match masked {
-                    Ok(masked) => {
-                        if done {
-                            run.copy = None;
-                        }
-                        (out.freeze(), masked)
-                    }
-                    Err(problem) => {
-                        self.stop(&problem);
-                        return Ok(());
-                    }
-                }
-            }
         };
-        if !messages.is_empty() {
-            self.judge.outcome(
-                operation,
-                Outcome::CopyOut {
-                    messages: &messages,
-                    masked,
-                },
-            );
-            self.to_client.push(messages);
+        if done {
+            run.copy = None;
+        }
+        if !sent.client.is_empty() || !sent.recording.bytes().is_empty() {
+            let masked = sent.masked;
+            let messages = &sent.recording;
+            self.judge.outcome(operation, Outcome::CopyOut { messages, masked });
+            self.to_client.push(sent.client);
         }
         if done {
             self.to_client

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::judge::MaskCopy;
+use super::judge::CopyPlan;
 use super::names::{Name, Portal, Prepared, RowsPlan};
 use super::steps::Step;
+use crate::inspect::sql::Reach;
 
 /// One outstanding answer.
 #[derive(Debug)]
@@ -75,11 +76,11 @@ pub struct Run {
     /// Which of them runs.
     pub at: usize,
     /// Some result may hold a masked value.
-    pub reach: bool,
+    pub reach: Reach,
     /// What is done to the rows of the current result.
     pub rows: RowsPlan,
-    /// What is done to the data of the current COPY TO STDOUT.
-    pub copy: Option<Box<dyn MaskCopy>>,
+    /// What is done to the data of the current COPY TO STDOUT; `None`: there is none.
+    pub copy: Option<CopyPlan>,
     /// How many results the current statement has had.
     pub results: usize,
     /// It failed.
@@ -90,7 +91,7 @@ pub struct Run {
 
 impl Run {
     /// Starts one.
-    pub fn new(operation: u64, steps: Rc<[Rc<Step>]>, reach: bool, rows: RowsPlan) -> Self {
+    pub fn new(operation: u64, steps: Rc<[Rc<Step>]>, reach: Reach, rows: RowsPlan) -> Self {
         Self {
             operation,
             steps,

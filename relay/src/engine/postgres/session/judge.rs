@@ -4,14 +4,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Refusal;
 
+use super::names::RowsPlan;
 use super::steps::Change;
 use crate::engine::postgres::codec::backend::{Column, Status};
 use crate::engine::postgres::codec::frontend::Format;
-use crate::inspect::sql::{CopyOut, Kind, Lineage, Reading};
+use crate::inspect::sql::{CopyOut, Kind, Lineage, Reach, Reading};
+use crate::mask::{Cleared, Recordable, Sent};
 use crate::policy::{Effect, Facts, Judged, Permit};
 use crate::target::Rows;
 
@@ -33,7 +35,7 @@ pub struct Unit {
     /// The statements that it runs by name: the name, and the text that made it.
     pub runs: Vec<(String, Arc<str>)>,
     /// Its result may hold a masked value.
-    pub reach: bool,
+    pub reach: Reach,
 }
 
 impl Judged for Unit {
@@ -132,26 +134,35 @@ pub struct Unmaskable(pub String);
 
 /// Masks the rows of one result.
 pub trait MaskRows: std::fmt::Debug {
-    /// Appends a `DataRow` with its values replaced, given the whole message; gives how many values were replaced.
+    /// Gives whole `DataRow` messages with their values replaced.
     ///
     /// # Errors
-    /// The row is not what the plan was made for.
-    fn row(&self, message: &Bytes, out: &mut BytesMut) -> Result<u64, Unmaskable>;
+    /// A row is not what the plan was made for.
+    fn rows(&self, messages: &Bytes) -> Result<Sent, Unmaskable>;
 }
 
 /// Masks one COPY TO STDOUT. It may keep bytes back between messages.
 pub trait MaskCopy: std::fmt::Debug {
-    /// Appends messages for one `CopyData`, given its body; gives how many values were replaced.
+    /// Gives messages for one `CopyData`, given its body.
     ///
     /// # Errors
     /// The data is not what the plan was made for.
-    fn data(&mut self, body: &[u8], out: &mut BytesMut) -> Result<u64, Unmaskable>;
+    fn data(&mut self, body: &[u8]) -> Result<Sent, Unmaskable>;
 
-    /// Appends what was kept back, at the data's end.
+    /// Gives what was kept back, at the data's end.
     ///
     /// # Errors
     /// The data ends inside a row.
-    fn end(&mut self, out: &mut BytesMut) -> Result<u64, Unmaskable>;
+    fn end(&mut self) -> Result<Sent, Unmaskable>;
+}
+
+/// What is done to the data of a COPY TO STDOUT.
+#[derive(Debug)]
+pub enum CopyPlan {
+    /// It passes.
+    Clear(Cleared),
+    /// It is masked.
+    Masked(Box<dyn MaskCopy>),
 }
 
 /// What came of an operation, for the recording.
@@ -161,8 +172,8 @@ pub enum Outcome<'a> {
     Described(&'a [Column]),
     /// Rows that go to the client, as whole `DataRow` messages.
     Rows {
-        /// The messages.
-        messages: &'a Bytes,
+        /// The messages as they are recorded.
+        messages: &'a Recordable,
         /// How many rows.
         rows: u64,
         /// How many values in them were replaced.
@@ -172,8 +183,8 @@ pub enum Outcome<'a> {
     LongRow,
     /// Data of a COPY TO STDOUT that goes to the client, as whole `CopyData` messages.
     CopyOut {
-        /// The messages.
-        messages: &'a Bytes,
+        /// The messages as they are recorded.
+        messages: &'a Recordable,
         /// How many values in them were replaced.
         masked: u64,
     },
@@ -186,11 +197,11 @@ pub enum Outcome<'a> {
     },
     /// Rows may follow by another Execute.
     Suspended,
-    /// It failed; the client saw this.
+    /// It failed.
     Failed {
         /// SQLSTATE.
         code: &'a str,
-        /// The message.
+        /// The message; without the server's words where they may quote a value that is masked in the recording.
         message: &'a str,
     },
 }
@@ -233,25 +244,26 @@ pub trait Judge {
     /// Adds what a client should know to a refusal: the message, DETAIL and HINT of its error.
     fn report(&self, refusal: &Refusal) -> crate::engine::postgres::codec::write::Report;
 
-    /// Whether a result needs a plan. `reach`: it may hold a value of a masked column.
-    fn masks(&self, reach: bool) -> bool;
+    /// Says that a result needs no plan. `reach`: it may hold a value of a masked column.
+    fn clear(&self, reach: Reach) -> Option<Cleared>;
 
-    /// Makes the mask of a result; `None`: every row passes as it is. The columns have the formats that the rows will have.
+    /// Whom the server's own words may tell a masked value, if something with this reach caused them.
+    fn quotes(&self, reach: Reach) -> Reach;
+
+    /// Replaces what detectors find in a text for the client; `None`: nothing.
+    fn detected(&self, text: &[u8]) -> Option<Vec<u8>>;
+
+    /// Makes the plan of a result. The columns have the formats that the rows will have.
     ///
     /// # Errors
     /// The statement and the target's description contradict each other.
-    fn rows(
-        &mut self,
-        lineage: &Lineage,
-        columns: &[Column],
-        reach: bool,
-    ) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable>;
+    fn rows(&mut self, lineage: &Lineage, columns: &[Column], reach: Reach) -> Result<RowsPlan, Unmaskable>;
 
-    /// Makes the mask of a COPY TO STDOUT; `None`: all data passes as it is.
+    /// Makes the plan of a COPY TO STDOUT.
     ///
     /// # Errors
     /// It cannot be masked.
-    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: bool) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable>;
+    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: Reach) -> Result<CopyPlan, Unmaskable>;
 
     /// Replaces the payload of a notification; `None`: it passes as it is.
     fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>>;

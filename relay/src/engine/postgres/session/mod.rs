@@ -36,8 +36,9 @@ use bytes::BytesMut;
 use hoop_shared::refusal::{Code, Refusal};
 
 pub use judge::{
-    Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, SCOPE, Unit, Unmaskable, Unready, Value, Verdict,
+    CopyPlan, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, SCOPE, Unit, Unmaskable, Unready, Value, Verdict,
 };
+pub use names::RowsPlan;
 pub use output::Output;
 pub use steps::Change;
 
@@ -45,6 +46,7 @@ use super::codec::DecodeError;
 use super::codec::backend::Status;
 use super::codec::frame::Frame;
 use super::codec::write::{Report, Severity};
+use crate::inspect::sql::Reach;
 use crate::target::{QueryError, Rows};
 use expect::Expect;
 use names::Names;
@@ -117,7 +119,9 @@ pub struct Conversation<J: Judge> {
     /// The rest of the answers up to `ReadyForQuery` does not reach the client.
     stopped: bool,
     /// The transaction touched masked values: errors at its end may quote them.
-    tainted: bool,
+    tainted: Reach,
+    /// Settings may have been changed to values that are masked for the client.
+    set_from_data: bool,
     /// The server takes data of a COPY.
     copying: bool,
     kept_back: Option<KeptBack>,
@@ -161,7 +165,8 @@ impl<J: Judge> Conversation<J> {
             unsynced: false,
             ignoring: false,
             stopped: false,
-            tainted: false,
+            tainted: Reach::default(),
+            set_from_data: false,
             copying: false,
             kept_back: None,
             intake: Intake::Open,

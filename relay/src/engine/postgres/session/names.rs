@@ -11,6 +11,7 @@ use super::steps::Step;
 use crate::engine::postgres::codec::backend::Column;
 use crate::engine::postgres::codec::frontend::Formats;
 use crate::inspect::sql::Reading;
+use crate::mask::Cleared;
 
 /// A name as the protocol has it.
 pub type Name = Rc<str>;
@@ -99,13 +100,20 @@ impl Prepared {
 #[derive(Clone, Debug)]
 pub enum RowsPlan {
     /// They pass.
-    Clear,
+    Clear(Cleared),
     /// They are masked.
     Masked(Rc<dyn MaskRows>),
     /// Nobody knows yet: none may pass.
     Undescribed,
     /// They cannot be masked: none may pass.
     Unmaskable(Rc<str>),
+}
+
+impl RowsPlan {
+    /// The plan before a result is described. `cleared`: whether it needs one.
+    pub fn undescribed(cleared: Option<Cleared>) -> Self {
+        cleared.map_or(Self::Undescribed, Self::Clear)
+    }
 }
 
 /// A portal or cursor.

@@ -1,17 +1,23 @@
 //! Errors, notices and notifications of the server: whose they are, and what of them the client may read.
 
+use bytes::Bytes;
+
 use super::Conversation;
 use super::expect::Expect;
 use super::judge::{Judge, Outcome};
-use super::scrub::scrub;
-use crate::engine::postgres::codec::backend::{Notification, Report};
+use super::scrub::{detect, scrub};
+use crate::engine::postgres::codec::backend::{self, Notification, Report};
 use crate::engine::postgres::codec::frame::Frame;
 use crate::engine::postgres::codec::{DecodeError, HEADER, write};
-use crate::inspect::sql::Kind;
+use crate::inspect::sql::{Kind, Reach};
+use crate::mask::REDACTED;
+
+/// The settings that the server reports and that can be any text (PostgreSQL, "Asynchronous Operations").
+const FREE_TEXT: &[&str] = &["application_name", "TimeZone", "search_path", "session_authorization"];
 
 impl<J: Judge> Conversation<J> {
     pub(super) fn error(&mut self, frame: &Frame) -> Result<(), DecodeError> {
-        let reach = self.quotes_masked();
+        let quotes = self.quotes_masked();
         self.copying = false;
         match self.expected.front_mut() {
             Some(Expect::Refusal(words)) => {
@@ -29,12 +35,13 @@ impl<J: Judge> Conversation<J> {
                     run.failed = true;
                     Some(run.operation)
                 });
-                let bytes = if reach {
+                let told = self.words(quotes.client, frame)?;
+                let kept = if quotes.recording {
                     scrub(frame.tag(), frame.body())?
                 } else {
                     frame.bytes().clone()
                 };
-                let report = Report::decode(bytes.get(HEADER..).unwrap_or_default())?;
+                let report = Report::decode(kept.get(HEADER..).unwrap_or_default())?;
                 if let Some(operation) = operation
                     && !self.stopped
                 {
@@ -48,7 +55,7 @@ impl<J: Judge> Conversation<J> {
                         },
                     );
                 }
-                self.tell(bytes);
+                self.tell(told);
             }
         }
         match self.expected.front() {
@@ -71,31 +78,54 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
-    /// Whether what the server says now may quote a masked value.
-    fn quotes_masked(&self) -> bool {
+    /// The server's words as the client may read them. `quotes`: they may quote a value that is masked for it.
+    fn words(&self, quotes: bool, frame: &Frame) -> Result<Bytes, DecodeError> {
+        if quotes {
+            return scrub(frame.tag(), frame.body());
+        }
+        let found = detect(frame.tag(), frame.body(), |text| self.judge.detected(text))?;
+        Ok(found.unwrap_or_else(|| frame.bytes().clone()))
+    }
+
+    /// For whom what the server says now may quote a masked value.
+    fn quotes_masked(&self) -> Reach {
         let reach = match self.expected.front() {
             Some(Expect::Execute { run, .. } | Expect::Query(run)) => {
                 let ends = run.step().is_some_and(|step| matches!(step.kind, Kind::Commit));
-                run.reach || ends && self.tainted
+                if ends { run.reach | self.tainted } else { run.reach }
             }
-            Some(Expect::Bind { portal }) => portal.step.as_ref().is_none_or(|step| step.reach),
+            Some(Expect::Bind { portal }) => portal.step.as_ref().map_or(Reach::BOTH, |step| step.reach),
             Some(Expect::Sync { .. } | Expect::DescribePortal { .. }) | None => self.tainted,
             // Parse and Describe of a statement run nothing; what they quote is the client's own text.
-            Some(_) => false,
+            Some(_) => Reach::default(),
         };
-        reach && self.judge.masks(true)
+        self.judge.quotes(reach)
     }
 
     pub(super) fn notice(&mut self, frame: Frame) -> Result<(), DecodeError> {
         if matches!(self.expected.front(), Some(Expect::Own)) {
             return Ok(());
         }
-        if self.quotes_masked() {
-            let bytes = scrub(frame.tag(), frame.body())?;
-            self.tell(bytes);
+        let told = self.words(self.quotes_masked().client, &frame)?;
+        self.tell(told);
+        Ok(())
+    }
+
+    /// A setting's new value. One that was set from data stands in the server's reports as long as the session lives: a later
+    /// rollback reports it again.
+    pub(super) fn parameter_status(&mut self, frame: Frame) -> Result<(), DecodeError> {
+        let (name, value) = backend::parameter_status(frame.body())?;
+        let replaced = if self.set_from_data && FREE_TEXT.contains(&name) && self.judge.quotes(Reach::BOTH).client {
+            Some(REDACTED.to_vec())
         } else {
-            Report::decode(frame.body())?;
-            self.tell(frame.into_bytes());
+            self.judge.detected(value.as_bytes())
+        };
+        match replaced {
+            Some(value) => {
+                let value = String::from_utf8_lossy(&value);
+                self.to_client.write(|out| write::parameter_status(out, name, &value));
+            }
+            None => self.to_client.push(frame.into_bytes()),
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::unit::formatted;
 use crate::engine::postgres::codec::DecodeError;
 use crate::engine::postgres::codec::backend::Column;
 use crate::engine::postgres::codec::frame::{Frame, Side, header, server};
+use crate::mask::Sent;
 
 impl<J: Judge> Conversation<J> {
     /// What is done to the rows of the unit that runs; `None` where none runs.
@@ -61,24 +62,19 @@ impl<J: Judge> Conversation<J> {
             .front_mut()
             .and_then(Expect::run)
             .map_or(0, |run| run.operation);
-        let (messages, masked) = match plan {
-            RowsPlan::Clear => (run, 0),
-            RowsPlan::Masked(mask) => {
-                let mut out = BytesMut::with_capacity(run.len() + 64);
-                let mut masked = 0;
-                let mut rest = run;
-                while let Some(header) = header(Side::Server, &rest)? {
-                    let message = rest.split_to(header.total.min(rest.len()));
-                    match mask.row(&message, &mut out) {
-                        Ok(replaced) => masked += replaced,
-                        Err(problem) => {
-                            self.stop(&problem);
-                            return Ok(true);
-                        }
-                    }
+        let sent = match plan {
+            RowsPlan::Clear(cleared) => Sent {
+                recording: cleared.pass(run.clone()),
+                client: run,
+                masked: 0,
+            },
+            RowsPlan::Masked(mask) => match mask.rows(&run) {
+                Ok(sent) => sent,
+                Err(problem) => {
+                    self.stop(&problem);
+                    return Ok(true);
                 }
-                (out.freeze(), masked)
-            }
+            },
             RowsPlan::Undescribed => {
                 self.stop(&Unmaskable("the server did not describe it".to_owned()));
                 return Ok(true);
@@ -89,12 +85,12 @@ impl<J: Judge> Conversation<J> {
             }
         };
         let rows = Outcome::Rows {
-            messages: &messages,
+            messages: &sent.recording,
             rows: count,
-            masked,
+            masked: sent.masked,
         };
         self.judge.outcome(operation, rows);
-        self.to_client.push(messages);
+        self.to_client.push(sent.client);
         Ok(true)
     }
 
@@ -123,10 +119,9 @@ impl<J: Judge> Conversation<J> {
             _ => crate::inspect::sql::Lineage::Unknown,
         };
         run.results += 1;
-        run.rows = if self.judge.masks(reach) {
-            self.plan(&lineage, columns, reach)
-        } else {
-            RowsPlan::Clear
+        run.rows = match self.judge.clear(reach) {
+            Some(cleared) => RowsPlan::Clear(cleared),
+            None => self.plan(&lineage, columns, reach),
         };
         let unmaskable = match &run.rows {
             RowsPlan::Unmaskable(problem) => Some(problem.to_string()),

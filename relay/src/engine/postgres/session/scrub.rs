@@ -27,6 +27,33 @@ pub(super) fn scrub(tag: u8, body: &[u8]) -> Result<Bytes, DecodeError> {
     Ok(out.freeze())
 }
 
+/// Rewrites an `ErrorResponse` or `NoticeResponse` in which `find` finds something: it gives a replacement of a text. `None`: it finds
+/// nothing. Severity, code and positions are the server's own.
+pub(super) fn detect(
+    tag: u8,
+    body: &[u8],
+    find: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Result<Option<Bytes>, DecodeError> {
+    let report = Report::decode(body)?;
+    let own = |letter: u8| matches!(letter, b'S' | b'V' | b'C' | b'P' | b'p' | b'F' | b'L' | b'R');
+    let replaced: Vec<_> = report
+        .fields()
+        .map(|(letter, text)| if own(letter) { None } else { find(text) })
+        .collect();
+    if replaced.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let mut out = BytesMut::new();
+    write::message(&mut out, tag, |out| {
+        for ((letter, text), replaced) in report.fields().zip(&replaced) {
+            out.put_u8(letter);
+            write::string(out, replaced.as_deref().unwrap_or(text));
+        }
+        out.put_u8(0);
+    });
+    Ok(Some(out.freeze()))
+}
+
 /// What a SQLSTATE says in words (PostgreSQL, appendix A): the common ones by name, the others by class.
 fn condition(code: &str) -> &'static str {
     match code {

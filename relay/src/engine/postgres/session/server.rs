@@ -15,7 +15,7 @@ use crate::engine::postgres::codec::DecodeError;
 use crate::engine::postgres::codec::backend::{self, Status};
 use crate::engine::postgres::codec::frame::{Frame, Side, header, server};
 use crate::engine::postgres::codec::frontend::{Format, Formats};
-use crate::inspect::sql::Kind;
+use crate::inspect::sql::{Kind, Reach};
 
 /// A row that is longer than this, in bytes, and passes as it is, passes in pieces.
 const LONG_ROW: usize = 256 << 10;
@@ -63,7 +63,7 @@ impl<J: Judge> Conversation<J> {
             };
             if header.tag == server::DATA_ROW && header.total > input.len() && header.total > LONG_ROW {
                 match self.rows_plan() {
-                    Some(RowsPlan::Clear) => {
+                    Some(RowsPlan::Clear(_)) => {
                         if let Some(run) = self.expected.front_mut().and_then(Expect::run) {
                             let operation = run.operation;
                             self.judge.outcome(operation, Outcome::LongRow);
@@ -101,11 +101,7 @@ impl<J: Judge> Conversation<J> {
         let tag = frame.tag();
         match tag {
             server::NOTICE => return self.notice(frame),
-            server::PARAMETER_STATUS => {
-                backend::parameter_status(frame.body())?;
-                self.to_client.push(frame.into_bytes());
-                return Ok(());
-            }
+            server::PARAMETER_STATUS => return self.parameter_status(frame),
             server::NOTIFICATION => return self.notification(frame),
             server::ERROR => return self.error(&frame),
             server::READY => return self.server_ready(frame),
@@ -183,11 +179,7 @@ impl<J: Judge> Conversation<J> {
                 run.at += 1;
                 run.results = 0;
                 run.copy = None;
-                run.rows = if self.judge.masks(run.reach) {
-                    RowsPlan::Undescribed
-                } else {
-                    RowsPlan::Clear
-                };
+                run.rows = RowsPlan::undescribed(self.judge.clear(run.reach));
                 self.expected.push_front(Expect::Query(run));
             }
             (server::EMPTY_QUERY, Expect::Query(run)) => {
@@ -265,6 +257,7 @@ impl<J: Judge> Conversation<J> {
                         lineage: lineage.clone(),
                         has_result: true,
                         reach: step.reach,
+                        sets: step.sets,
                         source: step.source.clone(),
                         meaning: step.meaning.clone(),
                     })),
@@ -272,11 +265,7 @@ impl<J: Judge> Conversation<J> {
                     formats: Formats::all(if *binary { Format::Binary } else { Format::Text }),
                     operation,
                     hold: *hold,
-                    rows: RefCell::new(if self.judge.masks(step.reach) {
-                        RowsPlan::Undescribed
-                    } else {
-                        RowsPlan::Clear
-                    }),
+                    rows: RefCell::new(RowsPlan::undescribed(self.judge.clear(step.reach))),
                     told: Cell::new(false),
                 };
                 self.names.portals.insert(name.as_str().into(), Rc::new(portal));
@@ -311,7 +300,7 @@ impl<J: Judge> Conversation<J> {
         self.status = status;
         if status == Status::Idle {
             self.names.transaction_ended();
-            self.tainted = false;
+            self.tainted = Reach::default();
         }
         self.judge.ready(status);
         self.stopped = false;

@@ -7,7 +7,7 @@ use hoop_shared::refusal::{Code, Refusal};
 
 use super::judge::{Judge, Unready};
 use super::names::{Meaning, Names, Prepared};
-use crate::inspect::sql::{Kind, Lineage, Reading, Statement};
+use crate::inspect::sql::{Kind, Lineage, Reach, Reading, Statement};
 use crate::policy::{Action, Effect, SqlAction};
 
 /// How deep EXECUTE may lead to EXECUTE.
@@ -44,6 +44,14 @@ impl Change {
     }
 }
 
+/// Whether an effect may be a setting's change to any value: by a function, or by what cannot be read.
+fn sets(effect: &Effect) -> bool {
+    matches!(
+        effect.action,
+        Action::Sql(SqlAction::Set | SqlAction::Configure | SqlAction::SetRole | SqlAction::Call | SqlAction::Unknown)
+    )
+}
+
 /// One statement.
 #[derive(Debug)]
 pub struct Step {
@@ -56,7 +64,9 @@ pub struct Step {
     /// It may have a result.
     pub has_result: bool,
     /// Its result may hold a masked value.
-    pub reach: bool,
+    pub reach: Reach,
+    /// It may set what the server reports (`ParameterStatus`), other than to constants.
+    pub sets: bool,
     /// The text that it stands in, and its number there: what a PREPARE keeps.
     pub source: (Arc<str>, usize),
     /// What that text means.
@@ -124,7 +134,7 @@ pub struct Steps {
     /// The statements that they run by name: the name, and the text that made it.
     pub runs: Vec<(String, Arc<str>)>,
     /// Some result may hold a masked value.
-    pub reach: bool,
+    pub reach: Reach,
 }
 
 /// Why statements cannot be resolved.
@@ -234,7 +244,7 @@ struct Resolver<'a, J> {
     /// Statements that an earlier PREPARE of the same text makes.
     made: Vec<(String, Rc<Prepared>)>,
     /// Cursors that an earlier DECLARE of the same text makes: lineage, reach, and what running their queries may change.
-    cursors: Vec<(String, Lineage, bool, Change)>,
+    cursors: Vec<(String, Lineage, Reach, Change)>,
     out: Steps,
 }
 
@@ -244,12 +254,13 @@ impl<J: Judge> Resolver<'_, J> {
         (text, index, meaning): (&Arc<str>, usize, &Meaning),
         statement: &Statement,
         outer: &Statement,
-        reach: bool,
+        reach: Reach,
         depth: usize,
     ) -> Result<Step, Unresolved> {
         let mut lineage = statement.lineage.clone();
         let mut reach = reach;
         let mut change = Change::of(statement).max(Change::of(outer));
+        let mut sets = statement.effects.iter().any(sets);
         match &statement.kind {
             Kind::Prepare { name, .. } => {
                 self.check(name)?;
@@ -290,6 +301,7 @@ impl<J: Judge> Resolver<'_, J> {
                     self.out.effects.extend(inner.effects.iter().cloned());
                     self.out.runs.push((name.clone(), prepared.text.clone()));
                     change = change.max(step.change);
+                    sets |= step.sets;
                     reach |= step.reach;
                     // EXPLAIN EXECUTE has a result of its own; EXECUTE has the statement's.
                     lineage = lineage.or(step.has_result.then_some(step.lineage));
@@ -298,7 +310,7 @@ impl<J: Judge> Resolver<'_, J> {
             Kind::Fetch { name, .. } => {
                 if let Some((_, found, reaches, changes)) = self.cursors.iter().rev().find(|(made, ..)| made == name) {
                     lineage = Some(found.clone());
-                    reach |= reaches;
+                    reach |= *reaches;
                     change = change.max(*changes);
                 } else if !self.settled {
                     return Err(Unresolved::Outstanding);
@@ -314,7 +326,7 @@ impl<J: Judge> Resolver<'_, J> {
                 } else {
                     // A function that was permitted may have opened it.
                     lineage = Some(Lineage::Unknown);
-                    reach = true;
+                    reach = Reach::BOTH;
                     change = change.max(Change::Scope);
                 }
             }
@@ -327,6 +339,7 @@ impl<J: Judge> Resolver<'_, J> {
             has_result: lineage.is_some(),
             lineage: lineage.unwrap_or(Lineage::Unknown),
             reach,
+            sets,
             source: (text.clone(), index),
             meaning: meaning.clone(),
         })

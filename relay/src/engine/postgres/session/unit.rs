@@ -19,7 +19,7 @@ use crate::engine::postgres::codec::frame::{Frame, client};
 use crate::engine::postgres::codec::frontend::{self, Bind, Format, Formats, Parse};
 use crate::engine::postgres::codec::write::Report;
 use crate::engine::postgres::codec::{DecodeError, write};
-use crate::inspect::sql::{Kind, Lineage, Reading};
+use crate::inspect::sql::{Kind, Lineage, Reach, Reading};
 use crate::policy::Facts;
 
 /// A Parse that waits for its Bind, because running its statement would be held: the server's statement timeout must not run
@@ -36,7 +36,7 @@ pub(super) struct KeptBack {
 pub(super) enum Launch {
     Query {
         steps: Rc<[Rc<super::steps::Step>]>,
-        reach: bool,
+        reach: Reach,
     },
     Bind {
         parse: Option<(Name, Rc<Prepared>)>,
@@ -161,17 +161,17 @@ impl<J: Judge> Conversation<J> {
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
         };
         let step = steps.steps.first().cloned();
-        let rows = match &step {
-            Some(step) if step.has_result && self.judge.masks(step.reach) => {
-                let known = statement.shape.borrow().clone();
-                match known.filter(|(generation, _)| *generation == self.judge.generation()) {
-                    Some((_, columns)) => self.plan(&step.lineage, &formatted(&columns, &bind.results), step.reach),
-                    None => RowsPlan::Undescribed,
-                }
+        // An empty statement reaches nothing.
+        let reach = step.as_ref().map_or_else(Reach::default, |step| step.reach);
+        let mut rows = RowsPlan::undescribed(self.judge.clear(reach));
+        if let Some(step) = step.as_ref().filter(|step| step.has_result)
+            && matches!(rows, RowsPlan::Undescribed)
+        {
+            let known = statement.shape.borrow().clone();
+            if let Some((_, columns)) = known.filter(|(generation, _)| *generation == self.judge.generation()) {
+                rows = self.plan(&step.lineage, &formatted(&columns, &bind.results), step.reach);
             }
-            Some(step) if self.judge.masks(step.reach) => RowsPlan::Undescribed,
-            _ => RowsPlan::Clear,
-        };
+        }
         let values = (bind.values.iter().enumerate())
             .map(|(index, value)| Value {
                 type_oid: statement.type_of(index),
@@ -250,17 +250,17 @@ impl<J: Judge> Conversation<J> {
         match launch {
             Launch::Query { steps, reach } => {
                 self.tainted |= reach;
+                self.set_from_data |= reach.client && steps.iter().any(|step| step.sets);
                 self.unsynced = false;
-                let rows = if self.judge.masks(reach) {
-                    RowsPlan::Undescribed
-                } else {
-                    RowsPlan::Clear
-                };
+                let rows = RowsPlan::undescribed(self.judge.clear(reach));
                 self.expected
                     .push_back(Expect::Query(Run::new(operation, steps, reach, rows)));
             }
             Launch::Bind { parse, mut portal } => {
-                self.tainted |= portal.step.as_ref().is_some_and(|step| step.reach);
+                if let Some(step) = &portal.step {
+                    self.tainted |= step.reach;
+                    self.set_from_data |= step.reach.client && step.sets;
+                }
                 self.unsynced = true;
                 portal.operation = operation;
                 if let Some((name, statement)) = parse {
@@ -301,12 +301,10 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Makes the plan of a result.
-    pub(super) fn plan(&mut self, lineage: &Lineage, columns: &[Column], reach: bool) -> RowsPlan {
-        match self.judge.rows(lineage, columns, reach) {
-            Ok(None) => RowsPlan::Clear,
-            Ok(Some(mask)) => RowsPlan::Masked(mask),
-            Err(problem) => RowsPlan::Unmaskable(problem.0.into()),
-        }
+    pub(super) fn plan(&mut self, lineage: &Lineage, columns: &[Column], reach: Reach) -> RowsPlan {
+        self.judge
+            .rows(lineage, columns, reach)
+            .unwrap_or_else(|problem| RowsPlan::Unmaskable(problem.0.into()))
     }
 
     /// Sends a Parse that was kept back, now that it must stand on its own: it runs nothing.

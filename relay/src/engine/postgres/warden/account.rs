@@ -4,16 +4,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use hoop_shared::api::{EffectShown, Parameter};
 use hoop_shared::id::RequestId;
 use hoop_shared::refusal::Refusal;
 
+use crate::engine::postgres::codec::backend::Column;
 use crate::engine::postgres::codec::write;
 use crate::engine::postgres::replay::value_text;
 use crate::engine::postgres::session::{Outcome, Unit, Value};
 use crate::inspect::catalog::Catalog;
-use crate::mask::Masks;
+use crate::mask::{Masks, Recordable};
 use crate::record::{Answer, Event, Kind, Output, RecordError};
 use crate::session::Session;
 
@@ -182,20 +183,23 @@ impl Account {
     pub(super) fn outcome(&mut self, operation: u64, outcome: Outcome<'_>) {
         match outcome {
             Outcome::Described(columns) => {
-                let mut message = BytesMut::new();
-                write::row_description(&mut message, columns);
-                self.extend(operation, &message, 0, 0);
+                // The names are the statement's own words, and scrubbed as it is.
+                let described = self.pen.masks().map(|masks| {
+                    let names = columns.iter().map(|column| &*column.name);
+                    masks.scrubber().named(names, |names| row_description(columns, names))
+                });
+                self.extend(operation, &described.unwrap_or_default(), 0, 0);
             }
             Outcome::Rows { messages, rows, masked } => self.extend(operation, messages, rows, masked),
             Outcome::CopyOut { messages, masked } => self.extend(operation, messages, 0, masked),
             Outcome::LongRow => {
-                self.extend(operation, &[], 1, 0);
+                self.extend(operation, &Recordable::default(), 1, 0);
                 if let Some(open) = self.open.get_mut(&operation) {
                     open.long_rows += 1;
                 }
             }
             Outcome::CopyIn(piece) => {
-                self.extend(operation, &[], 0, 0);
+                self.extend(operation, &Recordable::default(), 0, 0);
                 if let Some(open) = self.open.get_mut(&operation) {
                     open.copied_in += piece.len() as u64;
                 }
@@ -206,7 +210,7 @@ impl Account {
         }
     }
 
-    fn extend(&mut self, operation: u64, bytes: &[u8], rows: u64, masked: u64) {
+    fn extend(&mut self, operation: u64, content: &Recordable, rows: u64, masked: u64) {
         if !self.open.contains_key(&operation)
             && self.open.len() >= OPEN
             && let Some(oldest) = self.open.keys().min().copied()
@@ -224,8 +228,8 @@ impl Account {
         });
         open.rows += rows;
         open.masked += masked;
-        if !bytes.is_empty() {
-            self.failed |= recorder.extend(&mut open.output, bytes).is_err();
+        if !content.bytes().is_empty() {
+            self.failed |= recorder.extend(&mut open.output, content).is_err();
         }
     }
 
@@ -266,6 +270,18 @@ impl Drop for Account {
         // A failure here was told before, or has nothing left to stop.
         let _ = self.pen.session.recorder().flush();
     }
+}
+
+/// A result's description with other names.
+fn row_description(columns: &[Column], names: Vec<Box<[u8]>>) -> Bytes {
+    let named = columns
+        .iter()
+        .zip(names)
+        .map(|(column, name)| Column { name, ..column.clone() });
+    let named: Vec<Column> = named.collect();
+    let mut message = BytesMut::new();
+    write::row_description(&mut message, &named);
+    message.freeze()
 }
 
 /// A value as people read it.

@@ -13,9 +13,8 @@ use crate::engine::postgres::codec::write::{Report, Severity};
 use crate::engine::postgres::drive::Say;
 use crate::engine::postgres::session::{Released, Unit};
 use crate::inspect::catalog::Catalog;
-use crate::inspect::masked::{MaskedColumns, close};
-use crate::inspect::sql::{ColumnRef, Scope, World as Names, read};
-use crate::mask::NamedColumn;
+use crate::inspect::sql::{Scope, World as Names, read};
+use crate::mask::Views;
 use crate::policy::{Action, Circumstances, Review, Verdict};
 use crate::record::Answer;
 use crate::session::{End, Session};
@@ -32,8 +31,8 @@ pub(super) struct Details {
     pub in_band: bool,
     /// The search path.
     pub scope: Scope,
-    /// The masked columns.
-    pub masked: Arc<MaskedColumns>,
+    /// What is masked.
+    pub views: Views,
     /// The types of the values.
     pub types: Vec<u32>,
 }
@@ -173,33 +172,23 @@ impl Hold {
                 return Err(void("the target's catalog changed"));
             }
             let policies = self.session.policies();
-            let masked = self.session.masks().map(|masks| {
-                let columns = catalog.relations().flat_map(|relation| {
-                    relation.columns.iter().map(|column| NamedColumn {
-                        column: ColumnRef {
-                            relation: relation.oid,
-                            attnum: column.attnum,
-                        },
-                        schema: &relation.schema,
-                        relation: &relation.name,
-                        name: &column.name,
-                    })
-                });
-                close(
-                    &catalog,
-                    masks.seed(columns, |resource| policies.permits(grant, Action::Unmask, resource)),
-                )
-            });
+            let now = self
+                .session
+                .masks()
+                .map(|masks| masks.views(&catalog, |resource| policies.permits(grant, Action::Unmask, resource)));
+            let views = now.as_ref().unwrap_or(&self.details.views);
             let names = Names {
                 catalog: &catalog,
                 scope: &self.details.scope,
-                masked: masked.as_ref().unwrap_or(&self.details.masked),
+                masked: views.masked(),
+                recorded: views.recorded(),
                 parameter_types: &self.details.types,
             };
             let before = Names {
                 catalog: &self.details.catalog,
                 scope: &self.details.scope,
-                masked: &self.details.masked,
+                masked: self.details.views.masked(),
+                recorded: self.details.views.recorded(),
                 parameter_types: &self.details.types,
             };
             let same_objects = unit

@@ -7,52 +7,77 @@ use bytes::{Bytes, BytesMut};
 use super::world::World;
 use crate::engine::postgres::codec::HEADER;
 use crate::engine::postgres::codec::backend::Column;
+use crate::engine::postgres::codec::frame::{Side, header};
 use crate::engine::postgres::copy_out::{self, CopyMask};
 use crate::engine::postgres::rows::{Row, described, mask_row};
-use crate::engine::postgres::session::{MaskCopy, MaskRows, Unmaskable};
-use crate::inspect::sql::{ColumnRef, CopyOut, Lineage};
-use crate::mask::{Kind, Plan};
+use crate::engine::postgres::session::{CopyPlan, MaskCopy, MaskRows, RowsPlan, Unmaskable};
+use crate::inspect::sql::{ColumnRef, CopyOut, Lineage, Reach};
+use crate::mask::{Both, Kind, Plan, Sent, Views};
 
 /// Masks the rows of a result.
 #[derive(Debug)]
 struct Rows {
-    plan: Plan,
+    plans: Both<Plan>,
     longest: usize,
 }
 
 impl MaskRows for Rows {
-    fn row(&self, message: &Bytes, out: &mut BytesMut) -> Result<u64, Unmaskable> {
-        let body = message.get(HEADER..).unwrap_or_default();
-        match mask_row(&self.plan, body, self.longest, out) {
-            Ok(Row::Same) => {
-                out.extend_from_slice(message);
-                Ok(0)
+    fn rows(&self, messages: &Bytes) -> Result<Sent, Unmaskable> {
+        self.plans.as_ref().send(|plan| {
+            if plan.is_clear() {
+                return Ok((messages.clone(), 0));
             }
-            Ok(Row::Rewritten(masked)) => Ok(masked),
-            Err(error) => Err(Unmaskable(error.to_string())),
+            rewrite(plan, messages, self.longest)
+        })
+    }
+}
+
+fn rewrite(plan: &Plan, messages: &Bytes, longest: usize) -> Result<(Bytes, u64), Unmaskable> {
+    let mut out = BytesMut::with_capacity(messages.len() + 64);
+    let mut masked = 0;
+    let mut rest: &[u8] = messages;
+    while let Some(header) = header(Side::Server, rest).map_err(unmaskable)? {
+        let (message, behind) = rest.split_at_checked(header.total).unwrap_or((rest, &[]));
+        rest = behind;
+        match mask_row(plan, message.get(HEADER..).unwrap_or_default(), longest, &mut out) {
+            Ok(Row::Same) => out.extend_from_slice(message),
+            Ok(Row::Rewritten(values)) => masked += values,
+            Err(error) => return Err(unmaskable(error)),
         }
     }
+    Ok((out.freeze(), masked))
 }
 
 /// Masks the data of a copy.
 #[derive(Debug)]
-struct Copy(CopyMask);
+struct Copy(Both<CopyMask>);
 
 impl MaskCopy for Copy {
-    fn data(&mut self, body: &[u8], out: &mut BytesMut) -> Result<u64, Unmaskable> {
-        let before = self.0.masked();
-        self.0.data(body, out).map_err(|error| Unmaskable(error.to_string()))?;
-        Ok(self.0.masked() - before)
+    fn data(&mut self, body: &[u8]) -> Result<Sent, Unmaskable> {
+        self.0.send(|copy| {
+            let before = copy.masked();
+            let mut out = BytesMut::new();
+            copy.data(body, &mut out).map_err(unmaskable)?;
+            Ok((out.freeze(), copy.masked() - before))
+        })
     }
 
-    fn end(&mut self, _: &mut BytesMut) -> Result<u64, Unmaskable> {
-        self.0.done().map_err(|error| Unmaskable(error.to_string()))?;
-        Ok(0)
+    fn end(&mut self) -> Result<Sent, Unmaskable> {
+        self.0.send(|copy| {
+            copy.done().map_err(unmaskable)?;
+            Ok((Bytes::new(), 0))
+        })
     }
 }
 
-fn unready() -> Unmaskable {
-    Unmaskable("the masks are not known".to_owned())
+fn unmaskable(error: impl std::error::Error) -> Unmaskable {
+    Unmaskable(error.to_string())
+}
+
+fn views(world: &World) -> Result<&Views, Unmaskable> {
+    world
+        .views()
+        .ok_or_else(|| Unmaskable("the masks are not known".to_owned()))
 }
 
 /// Makes the mask of a result's rows.
@@ -60,18 +85,20 @@ pub(super) fn rows(
     world: &World,
     lineage: &Lineage,
     columns: &[Column],
-    reach: bool,
+    reach: Reach,
     longest: usize,
-) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable> {
-    let detectors = world.detectors().ok_or_else(unready)?;
+) -> Result<RowsPlan, Unmaskable> {
     let formats: Vec<_> = columns.iter().map(|column| column.format).collect();
     let described = described(columns, &formats);
-    let plan = Plan::new(lineage, &described, &**world.masked(), reach, detectors)
-        .map_err(|error| Unmaskable(error.to_string()))?;
-    if plan.is_clear() {
-        return Ok(None);
-    }
-    Ok(Some(Rc::new(Rows { plan, longest })))
+    let plans = views(world)?
+        .plans(reach, |masked, reach, detectors| {
+            Plan::new(lineage, &described, masked, reach, detectors)
+        })
+        .map_err(unmaskable)?;
+    Ok(match plans.clear() {
+        Some(cleared) => RowsPlan::Clear(cleared),
+        None => RowsPlan::Masked(Rc::new(Rows { plans, longest })),
+    })
 }
 
 /// Makes the mask of a copy.
@@ -79,19 +106,21 @@ pub(super) fn copy(
     world: &World,
     copy: &CopyOut,
     columns: usize,
-    reach: bool,
+    reach: Reach,
     longest: usize,
-) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable> {
-    let detectors = world.detectors().ok_or_else(unready)?;
+) -> Result<CopyPlan, Unmaskable> {
     let catalog = world.catalog();
     let kind = |column: &ColumnRef| {
         let found = catalog.relation(column.relation)?.column(column.attnum)?;
         Some(Kind::of(catalog.base_type(found.type_oid)))
     };
-    let plan = copy_out::plan(copy, columns, kind, &**world.masked(), reach, detectors)
-        .map_err(|error| Unmaskable(error.to_string()))?;
-    if plan.is_clear() {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(Copy(CopyMask::new(copy, plan, longest)))))
+    let plans = views(world)?
+        .plans(reach, |masked, reach, detectors| {
+            copy_out::plan(copy, columns, kind, masked, reach, detectors)
+        })
+        .map_err(unmaskable)?;
+    Ok(match plans.clear() {
+        Some(cleared) => CopyPlan::Clear(cleared),
+        None => CopyPlan::Masked(Box::new(Copy(plans.map(|plan| CopyMask::new(copy, plan, longest))))),
+    })
 }

@@ -23,10 +23,11 @@ use super::codec::backend::{CancelKey, Column, Status};
 use super::codec::write::Report;
 use super::drive::{Attend, InBand, Say};
 use super::session::{
-    Change, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, Unit, Unmaskable, Unready, Verdict,
+    Change, CopyPlan, Foresight, Judge, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready, Verdict,
 };
-use crate::inspect::sql::{CopyOut, Kind, Lineage, Problem, Reading};
-use crate::policy::{Action, Circumstances, Decision, Reason, Resource, Review, SqlAction, Verdict as Foreseen};
+use crate::inspect::sql::{CopyOut, Kind, Lineage, Problem, Reach, Reading};
+use crate::mask::Cleared;
+use crate::policy::{Action, Circumstances, Decision, Reason, Review, SqlAction, Verdict as Foreseen};
 use crate::record::Answer;
 use crate::session::{End, Session};
 use crate::target::Rows;
@@ -201,10 +202,10 @@ impl Judge for Warden {
                 }
                 Verdict::Refuse(refusal)
             }
-            Decision::RequireApproval(review) => {
-                let details = self.world.details(review.operation());
-                Verdict::Hold(Waiting { review, details })
-            }
+            Decision::RequireApproval(review) => match self.world.details(review.operation()) {
+                Some(details) => Verdict::Hold(Waiting { review, details }),
+                None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the masks are not known")),
+            },
         }
     }
 
@@ -229,16 +230,19 @@ impl Judge for Warden {
         words::report(self.session.grant(), refusal)
     }
 
-    fn masks(&self, reach: bool) -> bool {
-        self.world.masks(reach)
+    fn clear(&self, reach: Reach) -> Option<Cleared> {
+        self.world.clear(reach)
     }
 
-    fn rows(
-        &mut self,
-        lineage: &Lineage,
-        columns: &[Column],
-        reach: bool,
-    ) -> Result<Option<Rc<dyn MaskRows>>, Unmaskable> {
+    fn quotes(&self, reach: Reach) -> Reach {
+        self.world.quotes(reach)
+    }
+
+    fn detected(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.world.views()?.detected(text)
+    }
+
+    fn rows(&mut self, lineage: &Lineage, columns: &[Column], reach: Reach) -> Result<RowsPlan, Unmaskable> {
         masks::rows(
             &self.world,
             lineage,
@@ -248,7 +252,7 @@ impl Judge for Warden {
         )
     }
 
-    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: bool) -> Result<Option<Box<dyn MaskCopy>>, Unmaskable> {
+    fn copy(&mut self, copy: &CopyOut, columns: usize, reach: Reach) -> Result<CopyPlan, Unmaskable> {
         masks::copy(
             &self.world,
             copy,
@@ -337,11 +341,4 @@ impl Attend for Warden {
     fn settle(&mut self) -> Result<(), Refusal> {
         self.account.settle().map_err(|_| self.unrecorded())
     }
-}
-
-/// Whether a session may see the connection's values unmasked.
-fn sees_all(session: &Session) -> bool {
-    session
-        .policies()
-        .permits(session.grant(), Action::Unmask, &Resource::Connection)
 }

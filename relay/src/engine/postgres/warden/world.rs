@@ -10,14 +10,12 @@ use hoop_shared::refusal::{Code, Refusal};
 use tokio::task::JoinSet;
 
 use super::hold::Details;
-use super::sees_all;
 use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::drive::InBand;
 use crate::engine::postgres::session::{Change, Unit, Unready};
 use crate::inspect::catalog::Catalog;
-use crate::inspect::masked::{MaskedColumns, close};
-use crate::inspect::sql::{ColumnRef, Kind, Reading, Scope, World as Names, read};
-use crate::mask::{Detectors, Masks, NamedColumn};
+use crate::inspect::sql::{Kind, Reach, Reading, Scope, World as Names, read};
+use crate::mask::{Cleared, Masks, Views};
 use crate::policy::{Action, Policies};
 use crate::session::Session;
 use crate::target::catalog::load;
@@ -53,8 +51,8 @@ pub(super) struct World {
     /// The search path was changed in this transaction: its end may change it back.
     scope_touched: bool,
     status: Status,
-    masked: Arc<MaskedColumns>,
-    detectors: Option<Arc<Detectors>>,
+    /// What is masked; `None`: not known yet.
+    views: Option<Views>,
     policies: Option<Arc<Policies>>,
     masks: Option<Arc<Masks>>,
     readings: HashMap<Box<str>, Readings>,
@@ -111,8 +109,7 @@ impl World {
             scope_stale: true,
             scope_touched: false,
             status: Status::Idle,
-            masked: Arc::default(),
-            detectors: None,
+            views: None,
             policies: None,
             masks: None,
             readings: HashMap::new(),
@@ -203,20 +200,8 @@ impl World {
         }
         if let Some(masks) = masks {
             let grant = self.session.grant();
-            let columns = self.catalog.relations().flat_map(|relation| {
-                relation.columns.iter().map(|column| NamedColumn {
-                    column: ColumnRef {
-                        relation: relation.oid,
-                        attnum: column.attnum,
-                    },
-                    schema: &relation.schema,
-                    relation: &relation.name,
-                    name: &column.name,
-                })
-            });
-            let seed = masks.seed(columns, |resource| policies.permits(grant, Action::Unmask, resource));
-            self.masked = Arc::new(close(&self.catalog, seed));
-            self.detectors = Some(masks.detectors(sees_all(&self.session)).clone());
+            let unmasked = |resource: &_| policies.permits(grant, Action::Unmask, resource);
+            self.views = Some(masks.views(&self.catalog, unmasked));
             self.masks = Some(masks);
         }
         self.policies = Some(policies);
@@ -233,10 +218,16 @@ impl World {
         if let Some((_, reading)) = known.find(|(of, _)| **of == *types) {
             return reading.clone();
         }
+        let none = Arc::default();
+        let (masked, recorded) = match &self.views {
+            Some(views) => (views.masked(), views.recorded()),
+            None => (&none, &none),
+        };
         let names = Names {
             catalog: &self.catalog,
             scope: &self.scope,
-            masked: &self.masked,
+            masked,
+            recorded,
             parameter_types: types,
         };
         let reading = Rc::new(read(text, &names));
@@ -257,31 +248,29 @@ impl World {
         &self.catalog
     }
 
-    pub(super) fn masked(&self) -> &Arc<MaskedColumns> {
-        &self.masked
+    pub(super) fn views(&self) -> Option<&Views> {
+        self.views.as_ref()
     }
 
-    pub(super) fn detectors(&self) -> Option<&Arc<Detectors>> {
-        self.detectors.as_ref()
+    /// Says that a result needs no look: before anything is known, every one does.
+    pub(super) fn clear(&self, reach: Reach) -> Option<Cleared> {
+        self.views.as_ref()?.clear(reach)
     }
 
-    /// Whether a result needs a look: before anything is known, every one does.
-    pub(super) fn masks(&self, reach: bool) -> bool {
-        let Some(detectors) = &self.detectors else { return true };
-        reach && !self.masked.is_empty() || !detectors.is_empty()
+    /// Whose view the server's words about something with this reach may not enter.
+    pub(super) fn quotes(&self, reach: Reach) -> Reach {
+        self.views.as_ref().map_or(reach, |views| views.quotes(reach))
     }
 
     /// A notification comes from any session, with any value in it.
     pub(super) fn payload(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        if payload.is_empty() || !self.masks(true) {
+        if payload.is_empty() {
             return None;
         }
-        if !self.masked.is_empty() {
+        if self.quotes(Reach::BOTH).client {
             return Some(b"***".to_vec());
         }
-        let scrubber = self.masks.as_ref()?.scrubber();
-        let text = String::from_utf8_lossy(payload);
-        Some(scrubber.text(&text).text().as_bytes().to_vec())
+        self.views.as_ref()?.detected(payload)
     }
 
     /// The server knows names that the catalog does not have.
@@ -368,16 +357,16 @@ impl World {
         }
     }
 
-    /// What a unit that waits was read under.
-    pub(super) fn details(&self, unit: &Unit) -> Details {
-        Details {
+    /// What a unit that waits was read under; `None`: nothing is known yet, and nothing was read.
+    pub(super) fn details(&self, unit: &Unit) -> Option<Details> {
+        Some(Details {
             catalog: self.catalog.clone(),
             base: self.names.newest().map_or(0, |catalog| catalog.generation),
             in_band: self.in_band,
             scope: self.scope.clone(),
-            masked: self.masked.clone(),
+            views: self.views.clone()?,
             types: unit.values.iter().map(|value| value.type_oid).collect(),
-        }
+        })
     }
 }
 

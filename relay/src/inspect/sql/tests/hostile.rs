@@ -22,6 +22,7 @@ fn read_fast(sql: &str) -> Reading {
         catalog: &catalog,
         scope: &Scope::fresh(),
         masked: &masked,
+        recorded: &masked,
         parameter_types: &[],
     };
     let start = Instant::now();

@@ -222,7 +222,7 @@ fn masks_are_closed_over_the_catalog() {
 #[test]
 fn reach_is_known() {
     let Some(catalog) = catalog() else { return };
-    let touches = |sql: &str| reading(catalog, sql).touches_masked;
+    let touches = |sql: &str| reading(catalog, sql).touches_masked.client;
     assert!(touches("select id from customers"));
     assert!(touches("select 1 from customer_secrets"));
     assert!(touches("select is_fine('x')"));

@@ -69,6 +69,7 @@ fn reading(catalog: &Catalog, sql: &str) -> Reading {
             catalog,
             scope: &Scope::fresh(),
             masked: &masked,
+            recorded: &masked,
             parameter_types: &[],
         },
     )

@@ -110,6 +110,7 @@ fn a_temporary_table_may_hide_a_table() {
             catalog,
             scope: &scope,
             masked: &masked,
+            recorded: &masked,
             parameter_types: &[],
         };
         read("select id from orders", &world).statements[0]
@@ -194,6 +195,7 @@ fn functions_of_users_are_calls_whatever_they_are() {
         catalog,
         scope: &scope,
         masked: &MaskedColumns::default(),
+        recorded: &MaskedColumns::default(),
         parameter_types: &[],
     };
     let calls: Vec<String> = read("select lower('x')", &world).statements[0]

@@ -192,6 +192,7 @@ fn a_whole_key_pins_rows() {
             catalog,
             scope: &Scope::fresh(),
             masked: &masked,
+            recorded: &masked,
             parameter_types: types,
         };
         read("delete from orders where id = $1", &world).statements[0]
