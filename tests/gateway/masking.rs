@@ -1,6 +1,6 @@
 //! Sensitive values are replaced before they leave the relay, whatever they hide in.
 
-use hoop_tests::{World, WorldBuilder};
+use hoop_tests::{Cluster, World, WorldBuilder};
 
 const MASKS: &str = r#"
 [[mask]]
@@ -188,4 +188,181 @@ fn errors_that_quote_a_masked_value_are_scrubbed() {
     let done = ana.psql_script("SELECT ssn::int FROM customers WHERE id = 5;\n\\echo done\n");
     assert!(done.stderr.contains("ERROR"), "{}", done.stderr);
     assert!(!done.stderr.contains("105-15"), "{}", done.stderr);
+}
+
+/// Reads a column of customer 5, which nobody may see.
+#[track_caller]
+fn is_masked(world: &World, column: &str, table: &str) {
+    let done = world
+        .person("ana")
+        .psql(&format!("SELECT {column} FROM {table} WHERE id = 5"))
+        .expect_code(0);
+    assert_eq!(done.stdout.trim(), "***", "{column} of {table}: {}", done.stderr);
+}
+
+#[test]
+fn renaming_frees_nothing_not_even_after_a_restart() {
+    let mut world = masked().start();
+    is_masked(&world, "ssn", "customers");
+    world
+        .database
+        .psql("ALTER TABLE customers RENAME COLUMN ssn TO harmless");
+    is_masked(&world, "harmless", "customers");
+    world.kill();
+    world.database.psql(
+        "ALTER TABLE customers RENAME COLUMN harmless TO dull; ALTER TABLE customers RENAME TO people; \
+         CREATE SCHEMA archive; ALTER TABLE people SET SCHEMA archive; GRANT USAGE ON SCHEMA archive TO shop_gateway",
+    );
+    world.restart();
+    is_masked(&world, "dull", "archive.people");
+}
+
+#[test]
+fn a_masked_column_that_takes_another_ones_name_keeps_its_mask() {
+    let mut world = masked().start();
+    is_masked(&world, "ssn", "customers");
+    world.kill();
+    world
+        .database
+        .psql("ALTER TABLE customers RENAME COLUMN email TO mail; ALTER TABLE customers RENAME COLUMN ssn TO email");
+    world.restart();
+    // By its new name it would be shown in part.
+    is_masked(&world, "email", "customers");
+}
+
+#[test]
+fn a_copy_of_the_database_in_its_place_frees_nothing() {
+    let mut world = masked().start();
+    is_masked(&world, "ssn", "customers");
+    world
+        .database
+        .psql("ALTER TABLE customers RENAME COLUMN ssn TO harmless");
+    is_masked(&world, "harmless", "customers");
+    world.kill();
+    let name = &world.database.name;
+    hoop_tests::eventually("the database is left alone", || {
+        let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+        (Cluster::get().psql("postgres", &count).trim() == "0").then_some(())
+    });
+    for statement in [
+        format!("CREATE DATABASE {name}_copy TEMPLATE {name}"),
+        format!("ALTER DATABASE {name} RENAME TO {name}_before"),
+        format!("ALTER DATABASE {name}_copy RENAME TO {name}"),
+    ] {
+        Cluster::get().psql("postgres", &statement);
+    }
+    world.restart();
+    is_masked(&world, "harmless", "customers");
+}
+
+/// A card number in every type that text can stand in.
+const TYPED: &str = r"
+CREATE EXTENSION citext;
+CREATE EXTENSION hstore;
+CREATE DOMAIN words AS text;
+CREATE TYPE pair AS (a text, b integer);
+CREATE TYPE wordrange AS RANGE (subtype = text);
+CREATE TABLE typed (
+    id integer, c citext, d words, x xml, b bytea, h hstore, p pair, r wordrange,
+    cs citext[], ds words[], bs bytea[], hs hstore[], ps pair[], rs wordrange[], v tsvector,
+    secret_c citext, secret_d words
+);
+INSERT INTO typed
+SELECT 1, t, t, xmlelement(name a, t), convert_to(t, 'UTF8'), hstore('k', t), (t, 1)::pair, wordrange(t, NULL),
+    ARRAY[t::citext], ARRAY[t::words], ARRAY[convert_to(t, 'UTF8')], ARRAY[hstore('k', t)], ARRAY[(t, 1)::pair],
+    ARRAY[wordrange(t, NULL)], array_to_tsvector(ARRAY[t]), t, t
+FROM (VALUES ('4111 1111 1111 1111')) AS v(t);
+GRANT SELECT ON typed TO shop_gateway;
+";
+
+const TYPED_MASKS: &str = r#"
+[[mask]]
+columns = ["typed.secret_*"]
+with = "partial"
+
+[[mask]]
+detect = ["credit_card"]
+with = "redact"
+"#;
+
+/// Whether output shows the card, as text or as bytes in hex.
+fn shows_card(output: &str) -> bool {
+    let hex: String = CARD.bytes().map(|byte| format!("{byte:02x}")).collect();
+    output.contains(CARD) || output.contains(&hex)
+}
+
+#[test]
+fn detectors_look_into_every_type_that_text_can_stand_in() {
+    let world = World::new().config(TYPED_MASKS).start();
+    world.database.psql(TYPED);
+    assert!(shows_card(&world.database.psql("SELECT b FROM typed")));
+    let ana = world.person("ana");
+    let columns = [
+        "c",
+        "d",
+        "x",
+        "b",
+        "h",
+        "p",
+        "r",
+        "cs",
+        "ds",
+        "bs",
+        "hs",
+        "ps",
+        "rs",
+        "v",
+        "typed",
+        "b::text",
+        "row(b, c)",
+        "to_jsonb(typed)",
+    ];
+    let reads = |column: &&str| {
+        format!(
+            "SELECT {column} FROM typed;\nCOPY (SELECT {column} FROM typed) TO STDOUT;\n\
+             COPY (SELECT {column} FROM typed) TO STDOUT (FORMAT csv);\n\
+             COPY (SELECT {column} FROM typed) TO STDOUT (FORMAT binary);\n"
+        )
+    };
+    let all: String = columns.iter().map(reads).collect();
+    let done = ana.psql_script(&format!("{all}SET bytea_output = escape;\n{all}\\echo done\n"));
+    let shown: Vec<&str> = done.stdout.lines().filter(|line| shows_card(line)).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+    assert_eq!(done.stderr, "");
+    assert!(done.stdout.ends_with("done\n"));
+    let interpreter = std::env::var("HOOP_TEST_PYTHON").expect("tests/run.sh sets HOOP_TEST_PYTHON");
+    let script = r#"
+import psycopg
+with psycopg.connect("", autocommit=True) as connection:
+    cursor = connection.cursor(binary=True)
+    for column in "c d x b h p r cs ds bs hs ps rs v secret_c secret_d".split():
+        cursor.execute(f"SELECT {column} FROM typed", binary=True)
+        value = cursor.pgresult.get_value(0, 0)
+        print(column, value)
+"#;
+    let done = hoop_tests::run(
+        ana.command(&["connect", "db-prod", "--", &interpreter, "-c", script])
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+    )
+    .expect_code(0);
+    assert!(!shows_card(&done.stdout), "{}", done.stdout);
+    assert_eq!(done.stdout.lines().count(), 16, "{}", done.stdout);
+}
+
+#[test]
+fn a_mask_on_a_type_made_of_text_is_the_mask_of_text() {
+    let world = World::new().config(TYPED_MASKS).start();
+    world.database.psql(TYPED);
+    let ana = world.person("ana");
+    for statement in [
+        "SELECT secret_c, secret_d FROM typed",
+        "COPY (SELECT secret_c, secret_d FROM typed) TO STDOUT (DELIMITER '|')",
+    ] {
+        let done = ana.psql(statement).expect_code(0);
+        assert_eq!(
+            done.stdout.trim(),
+            "***************1111|***************1111",
+            "{statement}"
+        );
+    }
 }

@@ -164,3 +164,28 @@ fn after_kill_9_everything_that_was_released_is_in_the_recording() {
         .json();
     assert_eq!(verified["ok"], true, "{verified}");
 }
+
+#[test]
+fn a_session_whose_recording_is_full_ends_and_says_so() {
+    let world = World::new().config("[limits]\nrecording_bytes = \"1MiB\"\n").start();
+    let ana = world.person("ana");
+    ana.psql("SELECT repeat('x', 1000) FROM generate_series(1, 500)")
+        .expect_code(0);
+    let done = ana.psql("SELECT repeat('x', 1000) FROM generate_series(1, 5000)");
+    assert_ne!(done.code, 0);
+    assert!(
+        done.stderr.contains("1048576 bytes") && done.stderr.contains("recording_bytes"),
+        "{}",
+        done.stderr
+    );
+    let listed = eventually("the session has ended", || {
+        let listed = ana.hoopctl(&["sessions", "ls", "-o", "json"]).expect_code(0).json();
+        listed[0]["ended"].is_string().then_some(listed)
+    });
+    let id = listed[0]["id"].as_str().unwrap();
+    let verified = ana
+        .hoopctl(&["sessions", "verify", id, "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(verified["ok"], true, "{verified}");
+}

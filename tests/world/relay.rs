@@ -143,6 +143,12 @@ impl World {
         network
     }
 
+    /// The relay's process id.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the relay runs").pid()
+    }
+
     /// Sends the relay a signal.
     pub fn signal(&self, name: &str) {
         self.process.as_ref().expect("the relay runs").signal(name);
@@ -156,11 +162,15 @@ impl World {
 
     /// Ends the relay at once and starts it again on the same data and address.
     pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Ends the relay at once.
+    pub fn kill(&mut self) {
         let mut process = self.process.take().expect("the relay runs");
         process.signal("KILL");
         let _ = process.child().wait();
-        drop(process);
-        self.restart();
     }
 
     /// Starts a relay that has ended on the same data and address.

@@ -70,6 +70,8 @@ pub enum Unit {
 limits! {
     /// The longest statement, in bytes.
     statement_bytes: Bytes = 16 << 20, 1 << 10..=(1 << 30) - 1;
+    /// The most words, numbers and signs of a statement: what its reading takes memory and time for.
+    statement_tokens: Count = crate::inspect::sql::MOST_TOKENS, 1_000..=10_000_000;
     /// Held operations of one session at a time.
     pending_requests_per_session: Count = 4, 0..=1_000;
     /// Client connections of one session at a time.
@@ -80,6 +82,10 @@ limits! {
     prepared_statements: Count = 10_000, 1..=1_000_000;
     /// The longest row whose values are masked, in bytes.
     masked_row_bytes: Bytes = 64 << 20, 1 << 10..=(1 << 30) - 1;
+    /// The longest recording of one session, in bytes; past it the session ends.
+    recording_bytes: Bytes = 64 << 30, 1 << 20..=1 << 40;
+    /// The longest row that is recorded where nothing of it is masked, in bytes; of a longer one its number is.
+    recorded_row_bytes: Bytes = 256 << 10, 1 << 10..=64 << 20;
     /// Bytes that wait behind a held operation.
     held_bytes: Bytes = 16 << 20, 1 << 10..=(1 << 30) - 1;
 }

@@ -127,7 +127,7 @@ fn binary_elements(detectors: &Detectors, element: Kind, value: &[u8], out: &mut
 }
 
 /// Copies one element with its length, replaced where something is found.
-fn copy(detectors: &Detectors, kind: Kind, field: Option<&[u8]>, out: &mut Vec<u8>) -> Applied {
+pub(super) fn copy(detectors: &Detectors, kind: Kind, field: Option<&[u8]>, out: &mut Vec<u8>) -> Applied {
     let Some(field) = field else {
         out.extend_from_slice(&(-1_i32).to_be_bytes());
         return Applied::Same;
@@ -163,7 +163,7 @@ fn record_fields(detectors: &Detectors, value: &[u8]) -> Option<bool> {
             scratch.clear();
             // a row inside a row is read as bytes: no depth is followed
             found |= match kind {
-                Kind::Record | Kind::Other => detectors.finds(field),
+                Kind::Record | Kind::Scanned | Kind::Other => detectors.finds(field),
                 _ => detectors.value(kind, Format::Binary, field, &mut scratch) != Applied::Same,
             };
         }
@@ -171,14 +171,14 @@ fn record_fields(detectors: &Detectors, value: &[u8]) -> Option<bool> {
     Some(found)
 }
 
-fn int(rest: &mut &[u8]) -> Option<i32> {
+pub(super) fn int(rest: &mut &[u8]) -> Option<i32> {
     let (bytes, after) = rest.split_first_chunk::<4>()?;
     *rest = after;
     Some(i32::from_be_bytes(*bytes))
 }
 
 /// Reads a length and so many bytes; the inner `None` is NULL.
-fn field<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+pub(super) fn field<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     match int(rest)? {
         -1 => Some(None),
         length => {

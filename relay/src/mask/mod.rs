@@ -10,7 +10,10 @@
 //! like. Both fail closed: what cannot be followed is redacted, two witnesses that disagree stop the result.
 
 mod array;
+mod binary;
+mod bound;
 mod detect;
+mod hstore;
 mod json;
 mod key;
 mod kind;
@@ -23,9 +26,10 @@ mod scrub;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use self::bound::{Binding, Bindings, Changes, ColumnName, DatabaseId, KeepsBindings, KeptBinding};
 pub use self::detect::Detectors;
 pub use self::key::{KeyError, open as open_key, open_file as open_key_file};
-pub use self::kind::{Format, Kind};
+pub use self::kind::{Element, Format, Kind};
 pub use self::pattern::{ColumnPattern, PatternError};
 pub use self::plan::{Described, MaskedBy, Plan, PlanError};
 pub use self::readers::{Both, Cleared, Recordable, Sent, Views};
@@ -63,10 +67,19 @@ const STATISTICS: &[(&str, &[&str])] = &[
 /// The masks of one connection.
 #[derive(Clone, Debug)]
 pub struct Masks {
-    columns: Vec<(ColumnPattern, MaskWith)>,
+    columns: Vec<ColumnRule>,
     detectors: Arc<Detectors>,
     no_detectors: Arc<Detectors>,
     scrubber: Scrubber,
+}
+
+/// A mask by a column's name.
+#[derive(Clone, Debug)]
+struct ColumnRule {
+    pattern: ColumnPattern,
+    /// The pattern as it is kept with what it is bound to.
+    text: Arc<str>,
+    with: MaskWith,
 }
 
 /// Whether a column of the server's own holds values of other columns.
@@ -95,7 +108,12 @@ impl Masks {
             match &rule.what {
                 MaskWhat::Columns(patterns) => {
                     for pattern in patterns {
-                        columns.push((ColumnPattern::parse(pattern)?, rule.with));
+                        let pattern = ColumnPattern::parse(pattern)?;
+                        columns.push(ColumnRule {
+                            text: pattern.to_string().into(),
+                            pattern,
+                            with: rule.with,
+                        });
                     }
                 }
                 MaskWhat::Detect(names) => detectors.extend(names.iter().map(|name| (*name, rule.with))),
@@ -111,11 +129,14 @@ impl Masks {
 
     /// What is masked in a session: for its client, whom `unmasked` permits to see columns and, by the connection, what
     /// detectors find; and in its recording, as if nothing were permitted.
-    pub fn views(&self, catalog: &Catalog, unmasked: impl Fn(&Resource) -> bool) -> Views {
+    pub fn views(&self, catalog: &Catalog, bound: &Bindings, unmasked: impl Fn(&Resource) -> bool) -> Views {
         let mut all = HashMap::new();
         let mut permitted = HashMap::new();
-        for (column, resource, with) in self.seed(catalog) {
-            if !unmasked(&resource) {
+        for (column, names, with) in self.seed(catalog, bound) {
+            let resource =
+                |name: &ColumnName| Resource::Column(name.schema.clone(), name.relation.clone(), name.column.clone());
+            // Under a new name a column is still the one that was masked under the old one.
+            if !names.iter().all(|name| unmasked(&resource(name))) {
                 permitted.insert(column.clone(), with);
             }
             all.insert(column, with);
@@ -137,26 +158,36 @@ impl Masks {
         )
     }
 
-    /// The columns that are masked by their names. Where several rules name a column the strictest holds ([`stricter`]).
-    /// With the first of them statistics are masked too.
-    fn seed<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = (ColumnRef, Resource, MaskWith)> + 'a {
+    /// Binds the rules to a target's columns. `before`: what was bound so far.
+    pub fn bind(&self, catalog: &Catalog, before: &Bindings) -> Bindings {
+        before.renewed(catalog, self.columns.iter())
+    }
+
+    /// The columns that are masked, by their names or by what is bound, with every name that counts. Where several rules mean a
+    /// column the strictest holds ([`stricter`]). With the first of them statistics are masked too.
+    fn seed<'a>(
+        &'a self,
+        catalog: &'a Catalog,
+        bound: &'a Bindings,
+    ) -> impl Iterator<Item = (ColumnRef, Vec<ColumnName>, MaskWith)> + 'a {
         // Without a rule the catalog is not walked.
-        let relations = (!self.columns.is_empty()).then(|| catalog.relations());
-        let columns = relations.into_iter().flatten().flat_map(|relation| {
-            let columns = relation.columns.iter();
-            columns.map(move |column| (relation, column))
-        });
-        columns.filter_map(|(relation, column)| {
-            let rules = self.columns.iter();
-            let named = rules.filter(|(pattern, _)| pattern.matches(&relation.schema, &relation.name, &column.name));
-            let statistics = is_statistics(relation, &column.name).then_some(MaskWith::Redact);
-            let with = named.map(|(_, with)| *with).chain(statistics).reduce(stricter)?;
+        let columns = (!self.columns.is_empty()).then(|| bound::columns(catalog));
+        columns.into_iter().flatten().filter_map(|(relation, column)| {
             let of = ColumnRef {
                 relation: relation.oid,
                 attnum: column.attnum,
             };
-            let resource = Resource::Column(relation.schema.clone(), relation.name.clone(), column.name.clone());
-            Some((of, resource, with))
+            let bindings = bound.column(&of);
+            let means = |rule: &&ColumnRule| {
+                rule.pattern.matches(&relation.schema, &relation.name, &column.name)
+                    || bindings.iter().any(|binding| binding.pattern == rule.text)
+            };
+            let rules = self.columns.iter().filter(means).map(|rule| rule.with);
+            let statistics = is_statistics(relation, &column.name).then_some(MaskWith::Redact);
+            let with = rules.chain(statistics).reduce(stricter)?;
+            let mut names = vec![ColumnName::of(relation, column)];
+            names.extend(bindings.iter().map(|binding| binding.bound_as.clone()));
+            Some((of, names, with))
         })
     }
 

@@ -58,6 +58,26 @@ impl ColumnPattern {
     }
 }
 
+impl std::fmt::Display for ColumnPattern {
+    /// Writes every name in quotes, so that equal patterns are written equally.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        write!(f, "{}.{}", self.table, self.column)
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut pieces = self.0.iter();
+        if let Some(first) = pieces.next() {
+            write!(f, "\"{}\"", first.replace('"', "\"\""))?;
+        }
+        pieces.try_for_each(|piece| write!(f, "*\"{}\"", piece.replace('"', "\"\"")))
+    }
+}
+
 /// Splits at dots that are not in quotes.
 fn parts(pattern: &str) -> Result<Vec<Part>, &'static str> {
     let mut parts = Vec::new();
@@ -159,6 +179,16 @@ mod tests {
         assert!(!matches("\"Customers\".ssn", ("public", "customers", "ssn")));
         assert!(matches("\"Customers\".ssn", ("public", "Customers", "ssn")));
         assert!(matches("\"a.b\".\"c\"\"*\"", ("public", "a.b", "c\"*")));
+    }
+
+    #[test]
+    fn a_pattern_is_written_so_that_it_is_read_as_the_same() {
+        for pattern in ["customers.ssn", "Cust*.\"S\"\"S\".*n*", "\"a.b\".\"c*\"", "*.*"] {
+            let read = ColumnPattern::parse(pattern).unwrap();
+            assert_eq!(ColumnPattern::parse(&read.to_string()).unwrap(), read, "{pattern}");
+        }
+        let written = |pattern: &str| ColumnPattern::parse(pattern).unwrap().to_string();
+        assert_eq!(written("Customers.SSN"), written("\"customers\".ssn"));
     }
 
     #[test]

@@ -69,8 +69,8 @@ pub struct Described {
     pub table_oid: u32,
     /// Its number there; 0: none, or the whole row.
     pub attnum: i16,
-    /// Its type.
-    pub type_oid: u32,
+    /// What its values are.
+    pub kind: Kind,
     /// How its values are written.
     pub format: Format,
 }
@@ -156,15 +156,14 @@ impl Plan {
                 }
                 None => (unread(column, masked, reach), reach),
             };
-            let kind = Kind::of(column.type_oid);
-            let plan = plan_column(with, Some(&column.name), kind, column.format, detectors);
+            let plan = plan_column(with, Some(&column.name), column.kind, column.format, detectors);
             columns.push(ColumnPlan { nulls, ..plan });
         }
         Ok(Self::of(columns, detectors))
     }
 
     /// Makes the plan for a result that the target does not describe, such as COPY's. `kind` tells a column's type by
-    /// the base column that it copies. A column whose type is not known is NULL where it is masked.
+    /// the base column that it copies. A column whose type nobody tells is NULL where it is masked.
     pub fn undescribed(
         origins: &[Origin],
         kind: impl Fn(&ColumnRef) -> Option<Kind>,
@@ -176,13 +175,13 @@ impl Plan {
         let reach = reach && !masked.is_empty();
         let columns = origins.iter().map(|origin| {
             let kind = match origin.copied.as_slice() {
-                [] => Kind::Other,
+                [] => Kind::Scanned,
                 [first, rest @ ..] => {
-                    let of_first = kind(first).unwrap_or(Kind::Other);
+                    let of_first = kind(first).unwrap_or(Kind::Scanned);
                     if rest.iter().all(|other| kind(other) == Some(of_first)) {
                         of_first
                     } else {
-                        Kind::Other
+                        Kind::Scanned
                     }
                 }
             };
@@ -250,11 +249,14 @@ fn plan_column(
 ) -> ColumnPlan {
     let named = || {
         let with = detectors.with(Detector::PasswordField)?;
-        let secret = kind == Kind::Text && name.is_some_and(|name| is_secret_name(name.as_bytes()));
+        let secret =
+            matches!(kind, Kind::Text | Kind::Bytea) && name.is_some_and(|name| is_secret_name(name.as_bytes()));
         secret.then_some(with)
     };
     let action = match with.or_else(named) {
         Some(with) => Action::Mask(with),
+        // Nobody could tell what it holds.
+        None if kind.is_opaque(format) && !detectors.is_empty() => Action::Mask(MaskWith::Null),
         None if kind.holds_text() && !detectors.is_empty() => Action::Detect,
         None => Action::Clear,
     };

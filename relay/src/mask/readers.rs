@@ -219,7 +219,7 @@ pub struct Sent {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::{Described, Format, HashKey};
+    use super::super::{Described, Format, HashKey, Kind};
     use super::*;
     use crate::config::{Detector, MaskWith};
     use crate::inspect::masked::close;
@@ -251,7 +251,7 @@ mod tests {
             name: "c".to_owned(),
             table_oid: 7,
             attnum,
-            type_oid: 25,
+            kind: Kind::Text,
             format: Format::Text,
         }];
         let lineage = Lineage::Columns(vec![Origin {

@@ -104,7 +104,7 @@ fn neutral(kind: Kind, format: Format, out: &mut Vec<u8>) -> Applied {
         (Kind::Uuid, Format::Text) => out.extend_from_slice(b"00000000-0000-0000-0000-000000000000"),
         (Kind::Uuid, Format::Binary) => zeros(16, out),
         (Kind::Bytea, Format::Text) => out.extend_from_slice(b"\\x"),
-        (Kind::Bytea, Format::Binary) => {}
+        (Kind::Bytea, Format::Binary) | (Kind::Hstore, Format::Text) => {}
         (Kind::Date, Format::Text) => out.extend_from_slice(b"2000-01-01"),
         (Kind::Date, Format::Binary) => zeros(4, out),
         (Kind::Timestamp, Format::Text) => out.extend_from_slice(b"2000-01-01 00:00:00"),
@@ -115,21 +115,21 @@ fn neutral(kind: Kind, format: Format, out: &mut Vec<u8>) -> Applied {
         (Kind::Timetz, Format::Binary) => zeros(12, out),
         (Kind::Json | Kind::Jsonb, Format::Text) | (Kind::Json, Format::Binary) => out.extend_from_slice(b"\"***\""),
         (Kind::Jsonb, Format::Binary) => out.extend_from_slice(b"\x01\"***\""),
-        (Kind::Array(_) | Kind::Multirange, Format::Text) => out.extend_from_slice(b"{}"),
-        (Kind::Array(element), Format::Binary) => {
+        (Kind::Array(..) | Kind::Multirange { .. }, Format::Text) => out.extend_from_slice(b"{}"),
+        (Kind::Array(element, _), Format::Binary) => {
             // no dimensions, no NULLs, the element's type
             zeros(8, out);
             out.extend_from_slice(&element.to_be_bytes());
         }
-        (Kind::Multirange, Format::Binary) => zeros(4, out),
-        (Kind::Range, Format::Text) => out.extend_from_slice(b"empty"),
-        (Kind::Range, Format::Binary) => out.push(1),
+        (Kind::Multirange { .. } | Kind::Hstore, Format::Binary) => zeros(4, out),
+        (Kind::Range { .. }, Format::Text) => out.extend_from_slice(b"empty"),
+        (Kind::Range { .. }, Format::Binary) => out.push(1),
         (Kind::Inet, Format::Text) => out.extend_from_slice(b"0.0.0.0"),
         // family AF_INET, 32 bits, not a cidr, four bytes of address
         (Kind::Inet, Format::Binary) => out.extend_from_slice(&[2, 32, 0, 4, 0, 0, 0, 0]),
         (Kind::Cidr, Format::Text) => out.extend_from_slice(b"0.0.0.0/32"),
         (Kind::Cidr, Format::Binary) => out.extend_from_slice(&[2, 32, 1, 4, 0, 0, 0, 0]),
-        (Kind::Record | Kind::Plain | Kind::Other, _) => return Applied::Null,
+        (Kind::Record | Kind::Enum | Kind::Plain | Kind::Scanned | Kind::Other, _) => return Applied::Null,
     }
     Applied::Replaced
 }

@@ -9,6 +9,7 @@
 //! Start: configuration and policies → store, logins, recordings of the last run → port → one line of JSON on stdout.
 //! SIGHUP: reload, all or nothing. SIGTERM: no new sessions, `[session] drain` for those that run, then the end.
 
+mod bindings;
 mod certificate;
 mod embedded;
 mod error;
@@ -44,10 +45,12 @@ use crate::session::{Door, End, Registry, Rules};
 use crate::shutdown::{Signal, Signals};
 use crate::store::Store;
 use crate::store::sessions::SessionCounts;
+use crate::target::postgres::Targets;
 use crate::telemetry;
 
 pub use error::ServeError;
 
+use bindings::StoredBindings;
 use certificate::ServerCertificate;
 use embedded::{embedded, entry_of, with_provider};
 use tunnels::Tunnels;
@@ -56,8 +59,6 @@ use tunnels::Tunnels;
 const CONTROL_THREADS: usize = 2;
 /// How long sessions may take to say goodbye once the relay ends them.
 const LAST_WORDS: Duration = Duration::from_secs(4);
-/// The longest recording of one session, in bytes; past it the session ends.
-const LONGEST_RECORDING: u64 = 64 << 30;
 /// The file in `data_dir` of the key that signs QUIC's stateless resets.
 const RESET_KEY: &str = "quic-reset.key";
 
@@ -228,7 +229,11 @@ impl Relay {
                 authn: Arc::clone(&self.authn),
                 door: self.door.clone(),
                 store: self.store.clone(),
-                targets: Arc::default(),
+                targets: Arc::new(Targets::new(Arc::new(StoredBindings {
+                    rules: self.door.rules.clone(),
+                    store: self.store.clone(),
+                    control: tokio::runtime::Handle::current(),
+                }))),
                 control: tokio::runtime::Handle::current(),
                 endings: self.endings.clone(),
             }),
@@ -295,7 +300,7 @@ fn open_recordings(config: &Config) -> Result<Recordings, ServeError> {
         keys,
         recording.full,
         recording.sync,
-        LONGEST_RECORDING,
+        config.limits.recording_bytes as u64,
     )?)
 }
 

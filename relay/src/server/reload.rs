@@ -54,6 +54,10 @@ fn fixed(before: &Config, after: &Config) {
         ("listen.address", before.listen != after.listen),
         ("storage.data_dir", before.data_dir != after.data_dir),
         ("recording", before.recording != after.recording),
+        (
+            "limits.recording_bytes",
+            before.limits.recording_bytes != after.limits.recording_bytes,
+        ),
         ("telemetry.metrics", before.metrics != after.metrics),
     ];
     for (setting, _) in changed.iter().filter(|(_, changed)| *changed) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hoop_shared::refusal::{Code, Refusal};
 
+use crate::record::{RecordError, Recorder};
+
 /// Why a session ended. Each reason has its own words for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -35,9 +37,19 @@ pub enum End {
     Draining,
     /// It can no longer be recorded.
     NotRecorded,
+    /// Its recording has reached `[limits] recording_bytes`.
+    RecordingFull(u64),
 }
 
 impl End {
+    /// The end of a session whose recorder has failed.
+    pub fn unrecorded(recorder: &Recorder) -> Self {
+        match recorder.failed() {
+            Some(RecordError::Full(limit)) => Self::RecordingFull(limit),
+            _ => Self::NotRecorded,
+        }
+    }
+
     /// The word for recordings, metrics and logs.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -52,6 +64,7 @@ impl End {
             Self::ConnectionChanged => "connection_changed",
             Self::Draining => "draining",
             Self::NotRecorded => "not_recorded",
+            Self::RecordingFull(_) => "recording_full",
         }
     }
 
@@ -102,6 +115,13 @@ impl End {
                 .hint("connect again in a moment"),
             Self::NotRecorded => Refusal::new(Code::RelayFault, "the session ended: it can no longer be recorded")
                 .hint("the relay's operator finds the cause in its log"),
+            Self::RecordingFull(limit) => Refusal::new(
+                Code::LimitExceeded,
+                format!("the session ended: its recording has reached {limit} bytes, the most that it may have"),
+            )
+            .hint(format!(
+                "{again}; an operator can raise `recording_bytes` under `[limits]`"
+            )),
         }
     }
 }
@@ -136,6 +156,7 @@ mod tests {
             End::ConnectionChanged,
             End::Draining,
             End::NotRecorded,
+            End::RecordingFull(64),
         ];
         let messages: std::collections::HashSet<_> = ends.iter().map(|end| end.refusal().message).collect();
         let words: std::collections::HashSet<_> = ends.iter().map(End::word).collect();

@@ -20,6 +20,7 @@ use sqlx::{Sqlite, Transaction};
 use time::OffsetDateTime;
 
 mod authorities;
+mod bindings;
 pub mod files;
 pub mod logins;
 pub mod requests;

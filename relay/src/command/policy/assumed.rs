@@ -69,6 +69,7 @@ pub(super) fn catalog(statement: &str) -> Catalog {
             scope: &scope,
             masked: &masked,
             recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: &[],
         };
         if !needs.learn(statement, &read(statement, &world)) {
@@ -264,6 +265,7 @@ fn ty(schema: &str, name: &str, oid: u32) -> Type {
         base: 0,
         relation: 0,
         calls: Vec::new(),
+        text: false,
     }
 }
 
@@ -287,6 +289,7 @@ mod tests {
             scope: &Scope::fresh(),
             masked: &masked,
             recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: &[],
         };
         let reading = read(text, &world);

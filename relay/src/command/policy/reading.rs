@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::{Config, Connection, Target};
 use crate::inspect::catalog::Catalog;
 use crate::inspect::sql::{Reading, Scope, World, read};
-use crate::mask::Masks;
+use crate::mask::{Bindings, Masks};
 use crate::policy::{Action, Circumstances, Effect, Facts, Policies, Principal};
 use crate::target::catalog;
 use crate::target::postgres::OwnConnection;
@@ -92,12 +92,13 @@ pub(super) fn statement(
     // Which values are masked matters here, not how.
     let masks = Masks::compile(&config.masks, &connection.name, &[0; 32]).map_err(|error| error.to_string())?;
     let unmasked = |resource: &_| policies.permits_to(principal, connection, Action::Unmask, resource, around);
-    let views = masks.views(catalog, unmasked);
+    let views = masks.views(catalog, &Bindings::default(), unmasked);
     let world = World {
         catalog,
         scope: &Scope::fresh(),
         masked: views.masked(),
         recorded: views.recorded(),
+        most_tokens: config.limits.statement_tokens,
         parameter_types: &[],
     };
     let reading = read(text, &world);

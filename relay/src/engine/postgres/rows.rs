@@ -6,7 +6,7 @@ use super::codec::backend::Column;
 use super::codec::fields::Fields;
 use super::codec::frame::{LARGE, server};
 use super::codec::{DecodeError, HEADER, frontend};
-use crate::mask::{Applied, Described, Format, Plan};
+use crate::mask::{Applied, Described, Format, Kind, Plan};
 
 /// Why a row does not leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +51,8 @@ impl From<frontend::Format> for Format {
 }
 
 /// A result's columns as masks need them. `formats` are the portal's, which a statement's description does not know:
-/// none is all text, one is for all columns, else one for each.
-pub fn described(columns: &[Column], formats: &[frontend::Format]) -> Vec<Described> {
+/// none is all text, one is for all columns, else one for each. `kind` tells a type by its oid.
+pub fn described(columns: &[Column], formats: &[frontend::Format], kind: impl Fn(u32) -> Kind) -> Vec<Described> {
     let format = |index: usize| match formats {
         [] => frontend::Format::Text,
         [all] => *all,
@@ -62,7 +62,7 @@ pub fn described(columns: &[Column], formats: &[frontend::Format]) -> Vec<Descri
         name: String::from_utf8_lossy(&column.name).into_owned(),
         table_oid: column.relation,
         attnum: column.attnum,
-        type_oid: column.type_oid,
+        kind: kind(column.type_oid),
         format: format(index).into(),
     };
     columns.iter().enumerate().map(column).collect()

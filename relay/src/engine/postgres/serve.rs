@@ -91,6 +91,7 @@ where
         statement: limits.statement_bytes,
         names: limits.prepared_statements,
         masked_row: limits.masked_row_bytes,
+        recorded_row: limits.recorded_row_bytes,
         outstanding: OUTSTANDING,
     };
     let core = Conversation::new(warden, bounds, dialled.status, nonce);

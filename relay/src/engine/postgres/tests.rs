@@ -119,6 +119,7 @@ async fn serve(mut client: TcpStream, target: PostgresTarget, mut judge: Lenient
         statement: 1 << 20,
         names: 1000,
         masked_row: 1 << 20,
+        recorded_row: 256 << 10,
         outstanding: 65_536,
     };
     let core = Conversation::new(judge, bounds, dialled.status, 7);

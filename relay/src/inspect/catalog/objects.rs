@@ -247,6 +247,8 @@ pub struct Type {
     pub relation: u32,
     /// Functions of users that making a value calls: input, domain checks.
     pub calls: Vec<u32>,
+    /// Its values are written and sent as `text` is: citext.
+    pub text: bool,
 }
 
 /// `pg_type.typtype`.
@@ -264,8 +266,10 @@ pub enum TypeKind {
     Enum,
     /// `p`.
     Pseudo,
-    /// `r`, `m`.
+    /// `r`.
     Range,
+    /// `m`.
+    Multirange,
 }
 
 /// When a cast is applied without being written.

@@ -49,6 +49,9 @@ use crate::policy::{Action, Effect, SqlAction};
 
 pub use read::{read, view_lineage};
 
+/// How many tokens a text may have where nothing else is said.
+pub const MOST_TOKENS: usize = parse::MAX_TOKENS;
+
 /// Under what a text is read.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
@@ -60,6 +63,8 @@ pub struct World<'a> {
     pub masked: &'a MaskedColumns,
     /// The columns that are masked in the session's recording: all that are masked for anybody.
     pub recorded: &'a MaskedColumns,
+    /// The most tokens that a text may have: `[limits] statement_tokens`.
+    pub most_tokens: usize,
     /// The types of `$1`, `$2`, … as Parse gives them; 0 or missing: the server infers the type.
     pub parameter_types: &'a [u32],
 }

@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::reader::Reader;
 use super::statement::{Outcome, finish, lineage};
-use super::{Kind, Lineage, Problem, Reading, Refused, Scope, Statement, World, parse};
+use super::{Kind, Lineage, MOST_TOKENS, Problem, Reading, Refused, Scope, Statement, World, parse};
 use crate::inspect::catalog::{Catalog, Relation};
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, Resource, SqlAction};
 
 /// Reads a text under `world`. Total: what cannot be read is one unknown statement. A long text takes milliseconds: 17 for 200 kB.
 pub fn read(text: &str, world: &World<'_>) -> Reading {
-    let parsed = match parse::parse(text) {
+    let parsed = match parse::parse(text, world.most_tokens) {
         Ok(parsed) => parsed,
         Err(problem) => return unreadable(text, world, problem),
     };
@@ -149,6 +149,7 @@ pub fn view_lineage(catalog: &Catalog, view: &Relation) -> Lineage {
         scope: &Scope::fresh(),
         masked: &MaskedColumns::default(),
         recorded: &MaskedColumns::default(),
+        most_tokens: MOST_TOKENS,
         parameter_types: &[],
     };
     let read = || {

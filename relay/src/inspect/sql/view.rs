@@ -24,7 +24,7 @@ impl Reader<'_> {
 
     /// A query as `pg_get_viewdef` prints it: every name is resolved from `pg_catalog` alone, the rest is qualified.
     pub fn definition(&mut self, text: &str) -> Shape {
-        let Ok(parsed) = parse::parse(text) else {
+        let Ok(parsed) = parse::parse(text, parse::MAX_TOKENS) else {
             self.unknown();
             return Shape::unknown();
         };

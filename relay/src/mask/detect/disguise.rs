@@ -1,10 +1,45 @@
-//! Undoes the escapes in which a value can hide from a reader of bytes: `\u0040`, `\x40`, `&#64;`, `&#x40;`, `%40`.
+//! Undoes the escapes in which a value can hide from a reader of bytes: `\u0040`, `\x40`, `&#64;`, `&#x40;`, `%40`, and the
+//! text form of bytes, `\x4142…`.
 
 /// What a text with such an escape contains.
 pub(super) const LITERALS: &[&str] = &["\\u", "\\x", "&#", "%"];
 
+/// Hex digits from which on a run behind `\x` is bytes: fewer hold nothing that a detector finds.
+const FEWEST_HEX: usize = 12;
+
+/// Everything that a text may mean besides what it is: with its escapes decoded, with its runs of bytes decoded.
+pub(super) fn readings(text: &[u8]) -> Vec<Vec<u8>> {
+    [reveal(text), bytes(text)].into_iter().flatten().collect()
+}
+
+/// Decodes every `\x4142…`; `None` where there is none.
+fn bytes(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut found = false;
+    let mut from = 0;
+    while let Some(offset) = memchr::memmem::find(text.get(from..)?, b"\\x") {
+        let start = from + offset + 2;
+        let digits = text[start..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count() & !1;
+        out.extend_from_slice(&text[from..start - 2]);
+        if digits >= FEWEST_HEX {
+            out.extend(hex(&text[start..start + digits]));
+            found = true;
+        }
+        from = start + digits;
+    }
+    out.extend_from_slice(&text[from..]);
+    found.then_some(out)
+}
+
+/// Decodes pairs of hex digits; what is none is left out.
+pub(in crate::mask) fn hex(digits: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    digits
+        .chunks_exact(2)
+        .filter_map(|pair| u8::try_from(number(pair, 16)?).ok())
+}
+
 /// Decodes every escape; `None` where there is none.
-pub(super) fn reveal(text: &[u8]) -> Option<Vec<u8>> {
+fn reveal(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut from = 0;
     while let Some(offset) = memchr::memchr3(b'\\', b'&', b'%', &text[from..]) {
@@ -60,6 +95,18 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_written_as_hex_are_decoded() {
+        let shown = |text: &str| bytes(text.as_bytes()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert_eq!(
+            shown("{\"\\\\x61406578616d706c652e636f6d\",1}").as_deref(),
+            Some("{\"\\a@example.com\",1}")
+        );
+        for text in ["", "\\x", "\\x6140", "x61406578616d706c652e636f6d"] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn escapes_are_decoded_and_what_is_none_stays() {

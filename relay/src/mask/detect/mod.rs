@@ -17,11 +17,12 @@ mod secrets;
 
 use aho_corasick::AhoCorasick;
 
+pub(super) use self::disguise::hex;
 pub(super) use self::field::is_secret_name;
 pub(super) use self::numbers::is_card;
 use super::kind::{Format, Kind};
 use super::replace::{Applied, HashKey, stricter, text as replace_text};
-use super::{array, json};
+use super::{array, binary, hstore, json};
 use crate::config::{Detector, MaskWith};
 
 /// How many detectors there are.
@@ -124,7 +125,19 @@ impl Detectors {
             return Applied::Same;
         }
         match (kind, format) {
-            (Kind::Text, _) | (Kind::Record | Kind::Other, Format::Text) => self.text(value, out),
+            (Kind::Text, _) => self.text(value, out),
+            (
+                Kind::Record
+                | Kind::Hstore
+                | Kind::Range { .. }
+                | Kind::Multirange { .. }
+                | Kind::Scanned
+                | Kind::Other,
+                Format::Text,
+            ) => self.text(value, out),
+            (Kind::Bytea, Format::Text) => binary::text(self, value, out),
+            (Kind::Bytea, Format::Binary) => binary::bytes(self, value, out),
+            (Kind::Hstore, Format::Binary) => hstore::binary(self, value, out),
             (Kind::Json, _) | (Kind::Jsonb, Format::Text) => json::mask(self, value, out),
             (Kind::Jsonb, Format::Binary) => match value.split_first() {
                 Some((&version, text)) => {
@@ -138,8 +151,8 @@ impl Detectors {
                 }
                 None => Applied::Same,
             },
-            (Kind::Array(element), Format::Text) => array::text(self, Kind::of(element), value, out),
-            (Kind::Array(element), Format::Binary) => array::binary(self, Kind::of(element), value, out),
+            (Kind::Array(_, element), Format::Text) => array::text(self, element.kind(), value, out),
+            (Kind::Array(_, element), Format::Binary) => array::binary(self, element.kind(), value, out),
             (Kind::Record, Format::Binary) => array::record(self, value),
             _ if self.finds(value) => Applied::Null,
             _ => Applied::Same,
@@ -163,9 +176,9 @@ impl Detectors {
             from = span.end;
         }
         out.extend_from_slice(&value[from..]);
-        if let Some(clear) = disguise::reveal(&out[start..])
-            && let Some(with) = self.spans(&clear).iter().map(|span| span.with).reduce(stricter)
-        {
+        let clear = disguise::readings(&out[start..]);
+        let hidden = clear.iter().flat_map(|clear| self.spans(clear));
+        if let Some(with) = hidden.map(|span| span.with).reduce(stricter) {
             out.truncate(start);
             // its own text would show how long it is and how it ends
             return match with {
@@ -191,7 +204,9 @@ impl Detectors {
     pub(super) fn finds(&self, bytes: &[u8]) -> bool {
         self.suspects(bytes)
             && (!self.spans(bytes).is_empty()
-                || disguise::reveal(bytes).is_some_and(|clear| !self.spans(&clear).is_empty()))
+                || disguise::readings(bytes)
+                    .iter()
+                    .any(|clear| !self.spans(clear).is_empty()))
     }
 
     /// The mask of a detector.

@@ -15,7 +15,7 @@ fn described(table_oid: u32, attnum: i16) -> Described {
         name: "c".to_owned(),
         table_oid,
         attnum,
-        type_oid: 25,
+        kind: Kind::Text,
         format: Format::Text,
     }
 }
@@ -104,7 +104,7 @@ fn a_union_takes_the_strictest_of_its_branches() {
 #[test]
 fn whole_rows_of_masked_tables_are_not_shown() {
     let mut row = described(CUSTOMERS, 0);
-    row.type_oid = 16_402;
+    row.kind = Kind::Record;
     let plan = plan(vec![derived(column(CUSTOMERS, 0))], &[row], true).unwrap();
     assert_eq!(shown(&plan, 0, "(1,ana,123-45-6789)"), None);
 }
@@ -155,7 +155,7 @@ fn detectors_look_at_text_only_and_see_the_names_of_columns() {
         (Detector::PasswordField, MaskWith::Redact),
     ]);
     let mut columns = [described(0, 0), described(0, 0), described(0, 0)];
-    columns[1].type_oid = 23;
+    columns[1].kind = Kind::of(23);
     columns[2].name = "user_password".to_owned();
     let origins = vec![Origin::default(); 3];
     let plan = Plan::new(&Lineage::Columns(origins), &columns, &HashMap::new(), false, &detectors).unwrap();

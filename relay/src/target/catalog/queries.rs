@@ -107,12 +107,17 @@ WHERE o.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp_)'";
 pub const BUILTIN_OPERATORS: &str = "\
 SELECT oprname, oprleft, oprright FROM pg_operator WHERE oprnamespace = 'pg_catalog'::regnamespace AND oid < 16384";
 
-/// oid, schema, name, kind, base or element, relation, input function of a user.
+/// oid, schema, name, kind, base, element or subtype, relation, input function of a user, whether its values are written as text is.
 pub const TYPES: &str = "\
 SELECT t.oid, n.nspname, t.typname, CASE WHEN t.typcategory = 'A' AND t.typtype = 'b' THEN 'a' ELSE t.typtype::text END,
-  CASE WHEN t.typtype = 'd' THEN t.typbasetype
-    ELSE coalesce((SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)), t.typelem) END, t.typrelid,
-  CASE WHEN t.typinput::oid >= 16384 THEN t.typinput::oid END
+  CASE t.typtype WHEN 'd' THEN t.typbasetype
+    WHEN 'r' THEN (SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid)
+    WHEN 'm' THEN (SELECT r.rngsubtype FROM pg_range r WHERE r.rngmultitypid = t.oid)
+    ELSE t.typelem END, t.typrelid,
+  CASE WHEN t.typinput::oid >= 16384 THEN t.typinput::oid END,
+  EXISTS (SELECT FROM pg_proc o WHERE o.oid = t.typoutput AND o.prolang = 12 AND o.prosrc IN ('textout','varcharout','bpcharout'))
+    AND (t.typsend::oid = 0 OR EXISTS (
+      SELECT FROM pg_proc s WHERE s.oid = t.typsend AND s.prolang = 12 AND s.prosrc IN ('textsend','varcharsend','bpcharsend')))
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname !~ '^pg_(toast|temp_)' AND (t.oid >= 16384 OR (t.typtype <> 'c'
   AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype = 'c')))";

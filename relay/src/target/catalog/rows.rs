@@ -405,12 +405,14 @@ impl Reader {
                 "d" => TypeKind::Domain,
                 "e" => TypeKind::Enum,
                 "p" => TypeKind::Pseudo,
-                "r" | "m" => TypeKind::Range,
+                "r" => TypeKind::Range,
+                "m" => TypeKind::Multirange,
                 _ => TypeKind::Base,
             },
             base: row.number(4)?,
             relation: row.number(5)?,
             calls: row.number(6).into_iter().collect(),
+            text: row.flag(7)?,
         });
         Some(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -11,8 +12,10 @@ use super::{DialError, OwnConnection};
 use crate::config::{Connection, PostgresTarget, Target};
 use crate::inspect::catalog::Catalog;
 use crate::inspect::sql::settings::PINS;
-use crate::target::Queries as _;
+use crate::mask::{Bindings, DatabaseId, KeepsBindings, Masks};
+use crate::store::StoreError;
 use crate::target::catalog::{Catalogs, LoadError, load};
+use crate::target::{Queries as _, Rows};
 
 /// How old a snapshot may be that a statement is read with. Nothing announces changes that do not come through the relay.
 pub const AGE: Duration = Duration::from_secs(5);
@@ -21,20 +24,34 @@ const SOON: Duration = Duration::from_secs(3);
 /// How often names that are not found may have the catalog loaded again.
 const NOT_FOUND: Duration = Duration::from_secs(1);
 
+/// Which database a connection leads to.
+const DATABASE_OID: &str = "SELECT oid FROM pg_database WHERE datname = current_database()";
+/// Which cluster it is in: other than addresses and names, no two have it in common.
+const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system()";
+
 /// What the relay knows of the targets of all connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Targets {
     known: Mutex<HashMap<String, Arc<TargetNames>>>,
+    keeper: Arc<dyn KeepsBindings>,
 }
 
 impl Targets {
+    /// Knows nothing yet. `keeper` keeps what masks are bound to.
+    pub fn new(keeper: Arc<dyn KeepsBindings>) -> Self {
+        Self {
+            known: Mutex::default(),
+            keeper,
+        }
+    }
+
     /// What is known of a connection's target. A connection that a reload changed begins anew.
     pub fn of(&self, connection: &Arc<Connection>) -> Arc<TargetNames> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(&connection.name) {
             Some(names) if Arc::ptr_eq(&names.connection, connection) => names.clone(),
             _ => {
-                let names = Arc::new(TargetNames::new(connection.clone()));
+                let names = Arc::new(TargetNames::new(connection.clone(), self.keeper.clone()));
                 known.insert(connection.name.clone(), names.clone());
                 names
             }
@@ -51,6 +68,9 @@ pub enum NamesError {
     /// The catalog cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// What masks are bound to cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl NamesError {
@@ -58,6 +78,11 @@ impl NamesError {
     pub fn refusal(&self, connection: &str) -> Refusal {
         match self {
             Self::Dial(error) => error.refusal(connection),
+            Self::Store(_) => Refusal::new(
+                Code::RelayFault,
+                format!("the relay cannot read what is masked in {connection}"),
+            )
+            .hint("try again; the relay's log says why"),
             Self::Load(_) => Refusal::new(
                 Code::RelayFault,
                 format!("the relay cannot read the catalog of {connection}, so it cannot decide"),
@@ -72,16 +97,32 @@ impl NamesError {
 pub struct TargetNames {
     connection: Arc<Connection>,
     catalogs: Catalogs,
-    own: AsyncMutex<Option<OwnConnection>>,
+    own: AsyncMutex<Own>,
+    bound: ArcSwap<Bindings>,
+    keeper: Arc<dyn KeepsBindings>,
     search_path: Mutex<Option<String>>,
 }
 
+/// The relay's own connection to a target.
+#[derive(Debug, Default)]
+struct Own {
+    connection: Option<OwnConnection>,
+    /// What it leads to.
+    database: DatabaseId,
+    /// What the store has; `None`: it was not asked yet.
+    kept: Option<Arc<Bindings>>,
+    /// The snapshot and the masks of the last binding.
+    bound_to: Option<(u64, Arc<Masks>)>,
+}
+
 impl TargetNames {
-    fn new(connection: Arc<Connection>) -> Self {
+    fn new(connection: Arc<Connection>, keeper: Arc<dyn KeepsBindings>) -> Self {
         Self {
             connection,
             catalogs: Catalogs::default(),
             own: AsyncMutex::default(),
+            bound: ArcSwap::default(),
+            keeper,
             search_path: Mutex::default(),
         }
     }
@@ -106,6 +147,11 @@ impl TargetNames {
     /// Whether the snapshot should be loaded again beside what goes on.
     pub fn is_aging(&self) -> bool {
         self.catalogs.fresh(SOON).is_none()
+    }
+
+    /// What masks are bound to, whatever it is called by now. Known before the first snapshot is.
+    pub fn bound(&self) -> Arc<Bindings> {
+        self.bound.load_full()
     }
 
     /// The target changed.
@@ -156,24 +202,25 @@ impl TargetNames {
         self.load(&mut own).await
     }
 
-    async fn load(&self, own: &mut Option<OwnConnection>) -> Result<Arc<Catalog>, NamesError> {
-        if let Some(mut connection) = own.take() {
+    async fn load(&self, own: &mut Own) -> Result<Arc<Catalog>, NamesError> {
+        if let Some(mut connection) = own.connection.take() {
             self.catalogs.begin();
             match load(&mut connection).await {
                 Ok(catalog) => {
-                    *own = Some(connection);
-                    return Ok(self.catalogs.install(catalog));
+                    own.connection = Some(connection);
+                    return self.install(own, catalog).await;
                 }
                 // It may have been idle for too long: a new one shows what is wrong.
                 Err(error) => tracing::debug!(%error, "the relay's own connection is lost"),
             }
         }
-        let mut connection = self.open().await?;
+        let (mut connection, database) = self.open().await?;
         self.catalogs.begin();
         match load(&mut connection).await {
             Ok(catalog) => {
-                *own = Some(connection);
-                Ok(self.catalogs.install(catalog))
+                own.connection = Some(connection);
+                own.database = database;
+                self.install(own, catalog).await
             }
             Err(error) => {
                 self.catalogs.invalidate();
@@ -182,18 +229,71 @@ impl TargetNames {
         }
     }
 
-    async fn open(&self) -> Result<OwnConnection, NamesError> {
+    /// Binds the masks to what was loaded, then lets it be used.
+    async fn install(&self, own: &mut Own, catalog: Catalog) -> Result<Arc<Catalog>, NamesError> {
+        let bound = self.bind(own, &catalog).await;
+        bound.inspect_err(|_| self.catalogs.invalidate())?;
+        Ok(self.catalogs.install(catalog))
+    }
+
+    async fn bind(&self, own: &mut Own, catalog: &Catalog) -> Result<(), StoreError> {
+        let name = &self.connection.name;
+        let Some(masks) = self.keeper.masks(name) else {
+            return Ok(());
+        };
+        let kept = match &own.kept {
+            Some(kept) if kept.database == own.database => kept.clone(),
+            _ => {
+                let all = self.keeper.kept(name).await?;
+                own.bound_to = None;
+                Arc::new(Bindings::of(own.database.clone(), all))
+            }
+        };
+        let same = |(digest, before): &(u64, Arc<Masks>)| *digest == catalog.digest() && Arc::ptr_eq(before, &masks);
+        if own.bound_to.as_ref().is_some_and(same) {
+            return Ok(());
+        }
+        let bound = Arc::new(masks.bind(catalog, &kept));
+        let changes = bound.since(&kept);
+        if *self.bound.load_full() != *bound {
+            self.bound.store(bound.clone());
+        }
+        own.kept = Some(kept);
+        if !changes.is_empty()
+            && let Err(error) = self.keeper.keep(name, &own.database, changes).await
+        {
+            // They hold as long as this relay runs; the next snapshot tries again.
+            tracing::error!(connection = %name, %error, "what masks are bound to cannot be kept: a restart may forget renamed columns");
+            return Ok(());
+        }
+        own.kept = Some(bound);
+        own.bound_to = Some((catalog.digest(), masks));
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<(OwnConnection, DatabaseId), NamesError> {
         let mut settings: Vec<(String, String)> = PINS
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         settings.push(("application_name".to_owned(), "hoop-relay".to_owned()));
         let mut connection = OwnConnection::open(self.target(), &settings).await?;
-        let path = connection.rows("SHOW search_path").await.map_err(LoadError::from)?;
-        let path = path.into_iter().flatten().next().flatten().unwrap_or_default();
-        *self.search_path.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
+        let path = one(connection.rows("SHOW search_path").await.map_err(LoadError::from)?);
+        *self.search_path.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.unwrap_or_default());
         let own = "SET search_path = pg_catalog, pg_temp; SET default_transaction_read_only = on; SET statement_timeout = '30s'";
         connection.rows(own).await.map_err(LoadError::from)?;
-        Ok(connection)
+        let oid = one(connection.rows(DATABASE_OID).await.map_err(LoadError::from)?);
+        // A role may be kept from it; then the oid alone tells databases apart.
+        let cluster = connection.rows(SYSTEM_IDENTIFIER).await.ok().and_then(one);
+        let database = DatabaseId {
+            cluster: cluster.unwrap_or_default(),
+            oid: oid.and_then(|oid| oid.parse().ok()).unwrap_or_default(),
+        };
+        Ok((connection, database))
     }
+}
+
+/// The first value of an answer.
+fn one(rows: Rows) -> Option<String> {
+    rows.into_iter().flatten().next().flatten()
 }

@@ -59,9 +59,9 @@ fn binary(oid: u32, value: &[u8], depth: usize) -> Option<String> {
         _ => match Kind::of(oid) {
             Kind::Text | Kind::Json => utf8(value),
             Kind::Jsonb => value.strip_prefix(&[1]).and_then(utf8),
-            Kind::Array(element) => array(element, value, depth.checked_sub(1)?),
+            Kind::Array(element, _) => array(element, value, depth.checked_sub(1)?),
             // a type that is not built in is often text: citext, enums
-            Kind::Other if value.iter().all(|byte| *byte >= b' ') => utf8(value),
+            Kind::Scanned | Kind::Other if value.iter().all(|byte| *byte >= b' ') => utf8(value),
             _ => None,
         },
     }

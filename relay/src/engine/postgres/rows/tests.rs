@@ -37,7 +37,7 @@ fn plan() -> Plan {
             name: "c".to_owned(),
             table_oid: 1,
             attnum,
-            type_oid: 25,
+            kind: Kind::Text,
             format: Format::Text,
         })
         .collect();
@@ -120,7 +120,7 @@ fn formats_are_the_portals() {
     };
     let columns = [column(b"a"), column(b"b")];
     let formats = |formats: &[frontend::Format]| {
-        described(&columns, formats)
+        described(&columns, formats, Kind::of)
             .iter()
             .map(|column| column.format)
             .collect::<Vec<_>>()

@@ -61,6 +61,8 @@ pub struct Bounds {
     pub names: usize,
     /// The longest row that is masked, in bytes.
     pub masked_row: usize,
+    /// The longest row that is recorded, in bytes; a longer one that passes as it is passes in pieces.
+    pub recorded_row: usize,
     /// The most messages without an answer.
     pub outstanding: usize,
 }

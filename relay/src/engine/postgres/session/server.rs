@@ -17,9 +17,6 @@ use crate::engine::postgres::codec::frame::{Frame, Side, header, server};
 use crate::engine::postgres::codec::frontend::{Format, Formats};
 use crate::inspect::sql::{Kind, Reach};
 
-/// A row that is longer than this, in bytes, and passes as it is, passes in pieces.
-const LONG_ROW: usize = 256 << 10;
-
 impl<J: Judge> Conversation<J> {
     /// Takes the server's messages from `input`.
     pub fn target_bytes(&mut self, input: &mut BytesMut) {
@@ -61,7 +58,7 @@ impl<J: Judge> Conversation<J> {
             let Some(header) = header(Side::Server, input)? else {
                 return Ok(());
             };
-            if header.tag == server::DATA_ROW && header.total > input.len() && header.total > LONG_ROW {
+            if header.tag == server::DATA_ROW && header.total > input.len() && header.total > self.bounds.recorded_row {
                 match self.rows_plan() {
                     Some(RowsPlan::Clear(_)) => {
                         if let Some(run) = self.expected.front_mut().and_then(Expect::run) {

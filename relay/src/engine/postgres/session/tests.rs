@@ -14,6 +14,7 @@ const BOUNDS: Bounds = Bounds {
     statement: 1000,
     names: 100,
     masked_row: 1000,
+    recorded_row: 256 << 10,
     outstanding: 1000,
 };
 

@@ -99,8 +99,10 @@ impl Hold {
 
     fn append(&self, event: &crate::record::Event) -> Result<u64, Refusal> {
         self.account.append(event).map_err(|_| {
-            self.session.end(End::NotRecorded);
-            End::NotRecorded.refusal()
+            let end = End::unrecorded(self.session.recorder());
+            let refusal = end.refusal();
+            self.session.end(end);
+            refusal
         })
     }
 
@@ -172,16 +174,18 @@ impl Hold {
                 return Err(void("the target's catalog changed"));
             }
             let policies = self.session.policies();
-            let now = self
-                .session
-                .masks()
-                .map(|masks| masks.views(&catalog, |resource| policies.permits(grant, Action::Unmask, resource)));
+            let now = self.session.masks().map(|masks| {
+                masks.views(&catalog, &self.names.bound(), |resource| {
+                    policies.permits(grant, Action::Unmask, resource)
+                })
+            });
             let views = now.as_ref().unwrap_or(&self.details.views);
             let names = Names {
                 catalog: &catalog,
                 scope: &self.details.scope,
                 masked: views.masked(),
                 recorded: views.recorded(),
+                most_tokens: self.session.limits().statement_tokens,
                 parameter_types: &self.details.types,
             };
             let before = Names {
@@ -189,6 +193,7 @@ impl Hold {
                 scope: &self.details.scope,
                 masked: self.details.views.masked(),
                 recorded: self.details.views.recorded(),
+                most_tokens: self.session.limits().statement_tokens,
                 parameter_types: &self.details.types,
             };
             let same_objects = unit

@@ -89,7 +89,8 @@ pub(super) fn rows(
     longest: usize,
 ) -> Result<RowsPlan, Unmaskable> {
     let formats: Vec<_> = columns.iter().map(|column| column.format).collect();
-    let described = described(columns, &formats);
+    let catalog = world.catalog();
+    let described = described(columns, &formats, |oid| Kind::resolve(oid, catalog));
     let plans = views(world)?
         .plans(reach, |masked, reach, detectors| {
             Plan::new(lineage, &described, masked, reach, detectors)
@@ -112,7 +113,7 @@ pub(super) fn copy(
     let catalog = world.catalog();
     let kind = |column: &ColumnRef| {
         let found = catalog.relation(column.relation)?.column(column.attnum)?;
-        Some(Kind::of(catalog.base_type(found.type_oid)))
+        Some(Kind::resolve(found.type_oid, catalog))
     };
     let plans = views(world)?
         .plans(reach, |masked, reach, detectors| {

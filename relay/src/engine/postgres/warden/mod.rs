@@ -71,8 +71,10 @@ impl Warden {
 
     /// What cannot be recorded ends the session.
     fn unrecorded(&self) -> Refusal {
-        self.session.end(End::NotRecorded);
-        End::NotRecorded.refusal()
+        let end = End::unrecorded(self.session.recorder());
+        let refusal = end.refusal();
+        self.session.end(end);
+        refusal
     }
 
     /// A refusal that no policy can lift.
@@ -85,10 +87,13 @@ impl Warden {
                 Code::LimitExceeded,
                 "the statement is longer than the relay reads",
             )),
-            Some(Problem::TooComplex) => Some(Refusal::new(
-                Code::LimitExceeded,
-                "the statement is nested too deeply, or has too many parts, for the relay to read",
-            )),
+            Some(Problem::TooComplex) => Some(
+                Refusal::new(
+                    Code::LimitExceeded,
+                    "the statement is nested too deeply, or has too many parts, for the relay to read",
+                )
+                .hint("send it in pieces, or use COPY; an operator can raise `statement_tokens` under `[limits]`"),
+            ),
             Some(Problem::Syntax(_)) | None => None,
         }
     }

@@ -15,7 +15,7 @@ use crate::engine::postgres::drive::InBand;
 use crate::engine::postgres::session::{Change, Unit, Unready};
 use crate::inspect::catalog::Catalog;
 use crate::inspect::sql::{Kind, Reach, Reading, Scope, World as Names, read};
-use crate::mask::{Cleared, Masks, Views};
+use crate::mask::{Bindings, Cleared, Masks, Views};
 use crate::policy::{Action, Policies};
 use crate::session::Session;
 use crate::target::catalog::load;
@@ -55,6 +55,7 @@ pub(super) struct World {
     views: Option<Views>,
     policies: Option<Arc<Policies>>,
     masks: Option<Arc<Masks>>,
+    bound: Arc<Bindings>,
     readings: HashMap<Box<str>, Readings>,
     seen: Seen,
     generation: u64,
@@ -112,6 +113,7 @@ impl World {
             views: None,
             policies: None,
             masks: None,
+            bound: Arc::default(),
             readings: HashMap::new(),
             seen: Seen::default(),
             generation: 0,
@@ -195,14 +197,16 @@ impl World {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        if same(&self.policies) && same_masks {
+        let bound = self.names.bound();
+        if same(&self.policies) && same_masks && Arc::ptr_eq(&self.bound, &bound) {
             return;
         }
         if let Some(masks) = masks {
             let grant = self.session.grant();
             let unmasked = |resource: &_| policies.permits(grant, Action::Unmask, resource);
-            self.views = Some(masks.views(&self.catalog, unmasked));
+            self.views = Some(masks.views(&self.catalog, &bound, unmasked));
             self.masks = Some(masks);
+            self.bound = bound;
         }
         self.policies = Some(policies);
         self.renew();
@@ -228,6 +232,7 @@ impl World {
             scope: &self.scope,
             masked,
             recorded,
+            most_tokens: self.session.limits().statement_tokens,
             parameter_types: types,
         };
         let reading = Rc::new(read(text, &names));

@@ -23,6 +23,7 @@ fn read_fast(sql: &str) -> Reading {
         scope: &Scope::fresh(),
         masked: &masked,
         recorded: &masked,
+        most_tokens: crate::inspect::sql::MOST_TOKENS,
         parameter_types: &[],
     };
     let start = Instant::now();

@@ -70,6 +70,7 @@ fn reading(catalog: &Catalog, sql: &str) -> Reading {
             scope: &Scope::fresh(),
             masked: &masked,
             recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: &[],
         },
     )

@@ -111,6 +111,7 @@ fn a_temporary_table_may_hide_a_table() {
             scope: &scope,
             masked: &masked,
             recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: &[],
         };
         read("select id from orders", &world).statements[0]
@@ -196,6 +197,7 @@ fn functions_of_users_are_calls_whatever_they_are() {
         scope: &scope,
         masked: &MaskedColumns::default(),
         recorded: &MaskedColumns::default(),
+        most_tokens: crate::inspect::sql::MOST_TOKENS,
         parameter_types: &[],
     };
     let calls: Vec<String> = read("select lower('x')", &world).statements[0]

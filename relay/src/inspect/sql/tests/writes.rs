@@ -193,6 +193,7 @@ fn a_whole_key_pins_rows() {
             scope: &Scope::fresh(),
             masked: &masked,
             recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: types,
         };
         read("delete from orders where id = $1", &world).statements[0]
