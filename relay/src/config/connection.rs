@@ -8,8 +8,9 @@ use secrecy::SecretString;
 use super::listen::read_chain;
 use super::name::{self, Address};
 use super::problem::Problem;
-use super::reader::{Item, Section};
+use super::reader::Section;
 use super::secret;
+use super::value::Item;
 
 /// `[[connection]]`: a named target.
 #[derive(Clone, Debug)]

@@ -8,8 +8,9 @@ use super::file::read_file;
 use super::listen::read_chain;
 use super::name;
 use super::problem::Problem;
-use super::reader::{Item, Section};
+use super::reader::Section;
 use super::secret;
+use super::value::Item;
 
 /// `[[identity_provider]]`: people.
 #[derive(Clone, Debug)]

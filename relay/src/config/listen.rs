@@ -8,8 +8,9 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::problem::Problem;
-use super::reader::{Item, Section};
+use super::reader::Section;
 use super::secret::{self, Links, SecretError};
+use super::value::Item;
 
 /// `[listen] address` where there is none: every IPv4 address, the port that `hoopctl` takes by itself.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7443);

@@ -1,7 +1,8 @@
 //! `[[mask]]`: what is replaced in results.
 
 use super::connection::Connection;
-use super::reader::{Item, Section};
+use super::reader::Section;
+use super::value::Item;
 use crate::mask::ColumnPattern;
 
 /// `[[mask]]`.

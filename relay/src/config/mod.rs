@@ -27,6 +27,7 @@ pub mod quantity;
 mod reader;
 mod recording;
 mod secret;
+mod value;
 
 pub use connection::{Connection, PostgresTarget, Target, TlsMode};
 pub use identity::{Claims, IdentityProvider, JWKS_BYTES, WorkloadIdentity};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::reader::Item;
+use super::value::Item;
 
 /// The longest name, in bytes.
 const NAME_BYTES: usize = 63;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::problem::Problem;
-use super::reader::{Item, Section};
+use super::reader::Section;
+use super::value::Item;
 
 /// `@ttl` where neither a rule nor the file says anything.
 pub const DEFAULT_APPROVAL_TTL: Duration = Duration::from_secs(15 * 60);

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use toml::de::DeValue;
 use zeroize::Zeroizing;
 
-use super::reader::Item;
+use super::value::Item;
 
 /// The longest secret, in bytes.
 const SECRET_BYTES: usize = 64 << 10;
