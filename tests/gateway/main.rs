@@ -12,6 +12,7 @@ mod bad_input;
 mod blocking;
 mod clients;
 mod endings;
+mod fuzz;
 mod holding;
 mod login;
 mod masking;

@@ -1,10 +1,9 @@
 //! The tunnel's frames: no panic; what decodes encodes to something that decodes to the same; no frame is longer than its bytes.
-#![no_main]
 
 use hoop_shared::wire::{Decoded, decode, encode};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+/// Runs one input.
+pub fn run(bytes: &[u8]) {
     if let Ok(Decoded::Frame(frame, used)) = decode(bytes) {
         assert!(used <= bytes.len());
         let mut again = Vec::new();
@@ -12,4 +11,4 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(matches!(decode(&again), Ok(Decoded::Frame(same, used)) if same == frame && used == again.len()));
         }
     }
-});
+}
