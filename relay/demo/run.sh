@@ -150,7 +150,7 @@ SQL
     approve_as_bo &
     local approver=$!
     say "\$ hoopctl connect db-demo --reason 'clean up order 7' -- psql"
-    hoopctl --profile ana connect db-demo --reason 'clean up order 7' -- "$PG_BIN/psql" -X --echo-queries -f "$folder/tour.sql" 2>&1 | tee "$folder/tour.log"
+    hoopctl --profile ana connect db-demo --reason 'clean up order 7' -- "$PG_BIN/psql" -X --echo-queries <"$folder/tour.sql" 2>&1 | tee "$folder/tour.log"
     wait "$approver" || fail "nobody could approve the DELETE" "the message is above"
     local expected
     for expected in 'blocked by policy no-drop' 'DELETE 1' '999' 'r-'; do

@@ -389,3 +389,52 @@ fn connect_without_a_client_says_one_line_and_stays_until_it_is_told_to_go() {
     });
     assert_eq!(ended.as_array().unwrap().len(), 4);
 }
+
+#[test]
+fn a_client_gets_the_variables_of_the_contract_and_none_that_hold_our_credentials() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let mut env = ana.command(&["connect", "db-prod", "--", "env"]);
+    env.env("HOOPCTL_ID_TOKEN", "a token")
+        .env("HOOPCTL_ID_TOKEN_FILE", "/nowhere")
+        .env("PGSERVICE", "other")
+        .env("PGSSLROOTCERT", "/nowhere");
+    let done = hoop_tests::run(&mut env).expect_code(0);
+    let variable = |name: &str| {
+        done.stdout
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}=")))
+    };
+    for name in [
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGDATABASE",
+        "PGPASSWORD",
+        "PGAPPNAME",
+        "DATABASE_URL",
+        "HOOPCTL_HOST",
+        "HOOPCTL_PORT",
+        "HOOPCTL_SESSION",
+    ] {
+        assert!(
+            variable(name).is_some_and(|value| !value.is_empty()),
+            "{name} is not set:\n{}",
+            done.stdout
+        );
+    }
+    assert_eq!(variable("PGSSLMODE"), Some("disable"));
+    assert_eq!(variable("PGAPPNAME"), Some("env"));
+    for name in [
+        "HOOPCTL_ID_TOKEN",
+        "HOOPCTL_ID_TOKEN_FILE",
+        "PGSERVICE",
+        "PGSSLROOTCERT",
+    ] {
+        assert_eq!(variable(name), None, "{name} is still there");
+    }
+    assert!(
+        !done.stdout.contains(hoop_tests::PASSWORD),
+        "the target's credential is the relay's"
+    );
+}

@@ -264,3 +264,24 @@ fn logout_all_ends_every_login_of_the_principal_and_no_other() {
         nobody.stderr
     );
 }
+
+#[test]
+fn doctor_names_what_is_wrong_and_what_to_do() {
+    let mut world = World::start();
+    let home = world.person("ana").home().to_owned();
+    world.signal("KILL");
+    world.wait_for_the_relays_end();
+    let done = world.returning(home).hoopctl(&["doctor", "-o", "json"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    let checks = done.json();
+    let wrong: Vec<&serde_json::Value> = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["ok"] == false)
+        .collect();
+    assert!(!wrong.is_empty(), "{checks}");
+    for check in wrong {
+        assert!(check["fix"].as_str().is_some_and(|fix| !fix.is_empty()), "{check}");
+    }
+}

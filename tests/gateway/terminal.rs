@@ -1,9 +1,9 @@
 //! What a person sees on a terminal: psql with Ctrl-C, the queue of approvals, the demo.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use hoop_tests::{Cluster, Terminal, World, eventually, program};
+use hoop_tests::{Cluster, Running, Terminal, World, eventually, program, run};
 
 #[test]
 fn ctrl_c_cancels_the_query_and_psql_and_the_terminal_live_on() {
@@ -197,6 +197,110 @@ fn the_demo_leaves_the_person_in_psql_and_ends_all_that_it_started() {
     assert!(screen.contains("approved by bo"), "the replay is shown:\n{screen}");
     assert_eq!(terminal.end(), 0);
     assert_eq!(traces(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_demo_without_a_terminal_is_a_tour_that_checks_itself() {
+    let folder = temporary();
+    let mut tour = demo(folder.path());
+    tour.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = Running::new(tour.spawn().unwrap()).finish().expect_code(0);
+    for shown in [
+        "blocked by policy no-drop: DROP TABLE is not allowed on db-demo",
+        "waits for approval by dba",
+        "DELETE 1",
+        "looks right",
+        "approved by bo",
+        "everything that the demo started is ended and removed",
+    ] {
+        assert!(done.stdout.contains(shown), "{shown} is not in:\n{}", done.stdout);
+    }
+    for hidden in ["105-15-1035", "customer5@example", "4111 1111"] {
+        assert!(!done.stdout.contains(hidden), "{hidden} is in:\n{}", done.stdout);
+    }
+    // What the README shows is what the demo says, but for ids, times and the line about the client.
+    let readme = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let printed = readme
+        .split("```\n== psql through the gateway")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let changing = ["DETAIL:", "NOTICE:", "HINT:  an approver runs"];
+    for line in printed
+        .lines()
+        .skip(1)
+        .filter(|line| !changing.iter().any(|word| line.contains(word)))
+    {
+        assert!(
+            done.stdout.lines().any(|said| said.trim_end() == line),
+            "the README shows `{line}`, the demo does not say it:\n{}",
+            done.stdout
+        );
+    }
+    assert_eq!(traces(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_demo_cannot_do_is_said_with_a_fix() {
+    let folder = temporary();
+    let mut broken = demo(folder.path());
+    broken.env("PG_BIN", folder.path().join("nowhere"));
+    let done = run(&mut broken);
+    assert_eq!(done.code, 1, "{}", done.stdout);
+    assert!(
+        done.stderr.contains("error: ") && done.stderr.contains("hint: "),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(traces(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_login_on_a_terminal_asks_about_an_unknown_relay_once_and_shows_url_code_and_qr_code() {
+    let world = World::start();
+    let ana = world.stranger();
+    let terminal = Terminal::start(&ana.command(&["login", &world.relay]));
+    let screen = terminal.wait_for(&world.pin);
+    assert!(
+        !screen.contains("/device"),
+        "nothing is sent before the relay is known:\n{screen}"
+    );
+    terminal.enter("y");
+    let screen = terminal.wait_for("compare its code");
+    assert!(screen.contains(&format!("{}/device", world.issuer)), "{screen}");
+    assert!(
+        screen.contains('\u{2588}') || screen.contains('\u{2580}'),
+        "no QR code:\n{screen}"
+    );
+    let words = screen.split_whitespace();
+    let code = words
+        .rev()
+        .find(|word| word.len() == 9 && word.as_bytes()[4] == b'-' && *word == word.to_uppercase())
+        .unwrap();
+    world.choose(code, "ana");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(
+        ana.hoopctl(&["whoami", "-o", "json"]).expect_code(0).json()["principal"],
+        "ana"
+    );
+    // The relay is known from here on, also after a logout.
+    ana.hoopctl(&["logout"]).expect_code(0);
+    let again = Terminal::start(&ana.command(&["login"]));
+    let screen = again.wait_for("compare its code");
+    assert!(!screen.contains(&world.pin), "asked twice:\n{screen}");
+    again.press("C-c");
+    assert_eq!(again.end(), 130);
+}
+
+#[test]
+fn a_relay_that_the_person_does_not_confirm_gets_nothing() {
+    let world = World::start();
+    let ana = world.stranger();
+    let terminal = Terminal::start(&ana.command(&["login", &world.relay]));
+    terminal.wait_for(&world.pin);
+    terminal.enter("");
+    assert_ne!(terminal.end(), 0);
+    assert!(!terminal.screen().contains("/device"), "{}", terminal.screen());
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub fn read_user_code(stderr: impl Read + Send + 'static) -> String {
 }
 
 /// Fills in the device page of the embedded identity provider, as a browser would: opens it, takes the form's token, sends it.
-fn choose_on_the_device_page(issuer: &str, code: &str, user: &str) {
+pub(crate) fn choose_on_the_device_page(issuer: &str, code: &str, user: &str) {
     let page = http(issuer, "GET", &format!("/device?user_code={code}"), "", "");
     let cookie = page
         .lines()

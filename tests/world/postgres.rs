@@ -162,7 +162,7 @@ impl Cluster {
             port,
             _keeper: std::sync::Mutex::new(keeper),
         };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while cluster.try_psql("postgres", "SELECT 1").code != 0 {
             assert!(
                 Instant::now() < deadline,

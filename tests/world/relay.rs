@@ -77,6 +77,11 @@ impl World {
         Person::log_in(self, user)
     }
 
+    /// Chooses who to be on the device page of the embedded provider, as a person in a browser does.
+    pub fn choose(&self, code: &str, user: &str) {
+        crate::person::choose_on_the_device_page(&self.issuer, code, user);
+    }
+
     /// Somebody who was here before the world changed, with what their folder holds.
     pub fn returning(&self, home: PathBuf) -> Person<'_> {
         Person::at(self, home)
@@ -327,7 +332,7 @@ fn launch(folder: &Path, listen: &str, surroundings: &Surroundings) -> (Running,
         lines.for_each(drop);
     });
     let log = || std::fs::read_to_string(folder.join("relay.log")).unwrap_or_default();
-    let line = match receive.recv_timeout(Duration::from_secs(30)) {
+    let line = match receive.recv_timeout(Duration::from_secs(120)) {
         Ok(Some(Ok(line))) => line,
         _ => panic!("the relay did not become ready:\n{}", log()),
     };
