@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ./install.sh [--prefix DIR] [--demo]
-#   builds hoopctl and hoop-relay, and installs them and the shell completions (default prefix: ~/.local)
+#   builds hoopctl and hoop-relay, and installs them, the shell completions and the manual pages (default prefix: ~/.local)
 #   --demo: then shows the main job on a throwaway PostgreSQL: a masked read, a blocked DROP, a held DELETE that
 #           another person approves, and the replay. Everything that it starts ends with it.
 set -euo pipefail
@@ -58,7 +58,9 @@ install -d "$prefix/share/bash-completion/completions" "$prefix/share/zsh/site-f
 install -m 644 "$here/completions/hoopctl.bash" "$prefix/share/bash-completion/completions/hoopctl"
 install -m 644 "$here/completions/_hoopctl" "$prefix/share/zsh/site-functions/_hoopctl"
 install -m 644 "$here/completions/hoopctl.fish" "$prefix/share/fish/vendor_completions.d/hoopctl.fish"
-say "installed hoopctl and hoop-relay in $prefix/bin, completions in $prefix/share"
+"$prefix/bin/hoopctl" --quiet man-pages "$prefix/share/man/man1"
+"$prefix/bin/hoop-relay" man-pages "$prefix/share/man/man1"
+say "installed hoopctl and hoop-relay in $prefix/bin, completions and manual pages in $prefix/share"
 case ":$PATH:" in
     *":$prefix/bin:"*) ;;
     *) say "  hint: add it to your PATH: export PATH=\"$prefix/bin:\$PATH\"" ;;

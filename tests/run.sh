@@ -10,6 +10,7 @@ postgres_programs
 python_drivers
 openid_provider
 terminal_and_certificates
+shells_and_pages
 
 say "building"
 cargo build --workspace --quiet

@@ -5,8 +5,10 @@
 //! `UPDATE=1 cargo test -p hoopctl --test cli` writes the completions and the help snapshots anew.
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 
 use crate::command;
+use crate::complete;
 use crate::printer::Output;
 
 /// Reach databases through a gateway that knows who acts, decides about every statement, masks what must not be seen, and records it all.
@@ -57,7 +59,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub no_input: bool,
     /// The profile: one login at one relay [default: default]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCandidates::new(complete::profiles))]
     pub profile: Option<String>,
 }
 
@@ -77,4 +79,6 @@ pub enum Command {
     Deny(command::deny::DenyArgs),
     Sessions(command::sessions::SessionsArgs),
     Completions(command::completions::CompletionsArgs),
+    #[command(hide = true)]
+    ManPages(command::man_pages::ManPagesArgs),
 }

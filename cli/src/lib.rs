@@ -7,6 +7,7 @@
 //! | [`command`] | one file for each command |
 //! | [`login`] | how a person or a workload gets a certificate |
 //! | [`credentials`] | where the key and the certificate are kept |
+//! | [`complete`] | what the shell's TAB key offers |
 //! | [`approve`] | the live queue of requests, and a request in full |
 //! | [`replay`] | a recorded session, as it was |
 //! | [`relay_api`] | the relay's HTTPS API |
@@ -18,6 +19,7 @@ pub mod approve;
 pub mod args;
 pub mod client;
 pub mod command;
+pub mod complete;
 pub mod context;
 pub mod credentials;
 pub mod error;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_shared::api::{ErrorBody, NEW_LOGINS};
-use hoop_shared::refusal::Code;
+use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::tls::{ALPN_HTTP, Credential, RelayVerifier, Trust, Untrusted, client_config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer. A recording with its results is the largest.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
+
+/// This build's version.
+const OURS: &str = env!("CARGO_PKG_VERSION");
 
 /// A client of one relay's API.
 #[derive(Clone, Debug)]
@@ -125,26 +128,29 @@ impl RelayApi {
             news.hear_of_logins(principal, header.as_bytes());
         }
         let status = answer.status();
+        let theirs = relay_version(answer.headers());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.not_sent(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(self.not_understood("its answer is too large"));
+                return Err(self.not_understood("its answer is too large", theirs.as_deref()));
             }
             body.extend_from_slice(&chunk);
         }
         if !status.is_success() {
             return Err(match serde_json::from_slice::<ErrorBody>(&body) {
-                Ok(refused) => refused.error.into(),
-                Err(_) => self.not_understood(&format!("it answered HTTP {}", status.as_u16())),
+                Ok(refused) => of_another_version(refused.error, theirs.as_deref()),
+                Err(_) => self.not_understood(&format!("it answered HTTP {}", status.as_u16()), theirs.as_deref()),
             });
         }
-        serde_json::from_slice(&body).map_err(|error| self.not_understood(&error.to_string()))
+        serde_json::from_slice(&body).map_err(|error| self.not_understood(&error.to_string(), theirs.as_deref()))
     }
 
-    fn not_understood(&self, problem: &str) -> Error {
-        Error::new(Code::RelayFault, problem)
-            .doing(format!("the relay {} was not understood", self.relay))
-            .hint("compare the versions with `hoopctl doctor`")
+    fn not_understood(&self, problem: &str, theirs: Option<&str>) -> Error {
+        let error = Error::new(Code::RelayFault, problem).doing(format!("the relay {} was not understood", self.relay));
+        match theirs {
+            Some(theirs) if theirs != OURS => error.hint(versions(theirs)),
+            _ => error.hint("compare the versions with `hoopctl doctor`"),
+        }
     }
 
     fn not_sent(&self, error: &reqwest::Error) -> Error {
@@ -161,6 +167,28 @@ impl RelayApi {
         };
         unreachable(&self.relay, reason)
     }
+}
+
+/// The version that a relay says to be of.
+fn relay_version(headers: &reqwest::header::HeaderMap) -> Option<String> {
+    let server = headers.get(reqwest::header::SERVER)?.to_str().ok()?;
+    server.strip_prefix("hoop-relay/").map(str::to_owned)
+}
+
+/// A refusal; where the relay does not know what it was asked, or how, and is of another version, that is why.
+fn of_another_version(refusal: Refusal, theirs: Option<&str>) -> Error {
+    let unknown =
+        matches!(refusal.code, Code::NotFound | Code::Usage | Code::ProtocolViolation) && refusal.hint.is_none();
+    match theirs.filter(|theirs| unknown && *theirs != OURS) {
+        Some(theirs) => Error::from(refusal).hint(versions(theirs)),
+        None => refusal.into(),
+    }
+}
+
+fn versions(theirs: &str) -> String {
+    format!(
+        "the relay is version {theirs}, this hoopctl is {OURS}: install the hoopctl of the relay's version, or ask for the relay to be updated"
+    )
 }
 
 /// The error of a relay that does not answer.
@@ -189,4 +217,20 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_relay_of_another_version_does_not_know_is_said_to_be_of_another_version() {
+        let unknown = || Refusal::new(Code::NotFound, "the relay has no such path");
+        let hint = |refusal, theirs| of_another_version(refusal, theirs).refusal().hint.clone();
+        assert!(hint(unknown(), Some("9.9.9")).is_some_and(|hint| hint.contains("version 9.9.9")));
+        assert_eq!(hint(unknown(), Some(OURS)), None);
+        assert_eq!(hint(unknown(), None), None);
+        let blocked = Refusal::new(Code::Blocked, "no").hint("ask");
+        assert_eq!(hint(blocked, Some("9.9.9")).as_deref(), Some("ask"));
+    }
 }

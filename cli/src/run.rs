@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Cli;
 use crate::command;
+use crate::complete;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::printer::{Manner, Output, Printer};
@@ -18,6 +19,11 @@ use crate::settings::environment::Environment;
 
 /// Runs `hoopctl` with these arguments; gives the exit code.
 pub fn run(arguments: Vec<OsString>, environment: &Environment) -> u8 {
+    if environment.value(complete::VARIABLE).is_some()
+        && let Some(code) = complete::answer(&arguments)
+    {
+        return code;
+    }
     // Until the settings are known, errors are printed as the arguments ask for.
     let early = Printer::new(Manner {
         output: asked_for(&arguments, environment),

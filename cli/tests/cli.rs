@@ -85,6 +85,44 @@ fn the_help_is_as_kept_and_every_command_has_an_example() {
     }
 }
 
+/// The words of an example, as a shell reads them.
+fn words(example: &str) -> Vec<String> {
+    let script = format!("hoopctl() {{ printf '%s\\0' \"$@\" >&3; }}\n{{ {example}; }} 3>&1 >/dev/null");
+    let home = tempfile::tempdir().unwrap();
+    for folder in [".local/share/bash-completion/completions", ".config/fish/completions"] {
+        fs::create_dir_all(home.path().join(folder)).unwrap();
+    }
+    let output = Command::new("bash")
+        .args(["--norc", "-c", &script])
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[test]
+fn every_example_is_a_command_line_that_is_understood() {
+    let mut examples = 0;
+    for path in paths(&Cli::command(), &[]) {
+        let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let help = String::from_utf8(hoopctl(&arguments, &[]).stdout).unwrap();
+        let of_examples = help.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
+        for example in of_examples.take_while(|line| line.starts_with("  ")).map(str::trim) {
+            assert!(example.starts_with("hoopctl "), "{example}");
+            let mut line = vec!["hoopctl".to_owned()];
+            line.extend(words(example));
+            assert!(line.len() > 1, "{example}");
+            if let Err(error) = Cli::command().try_get_matches_from(&line) {
+                panic!("{example}\n{error}");
+            }
+            examples += 1;
+        }
+    }
+    assert!(examples > 25, "{examples}");
+}
+
 #[test]
 fn the_command_line_is_consistent() {
     Cli::command().debug_assert();

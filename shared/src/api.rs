@@ -9,9 +9,12 @@
 //! | `POST /v1/login/workload` | none | [`WorkloadLogin`] → [`Enrolled`] |
 //! | `GET /v1/whoami` | certificate | [`Whoami`] |
 //! | `POST /v1/logout` | certificate | [`Logout`] → `{}` |
+//! | `GET /v1/providers` | certificate | `[`[`ProviderReached`]`]` |
 //! | `GET /v1/connections` | certificate | `[`[`ConnectionListed`]`]` |
-//! | `GET /v1/requests` | certificate | `[`[`Request`]`]` |
+//! | `GET /v1/requests?status=…&order=newest\|oldest&before=ID&after=ID&brief=true&limit=N` | certificate | `[`[`Request`]`]` |
+//! | `GET /v1/requests/changes?after=N&seconds=N&brief=true&limit=N` | certificate | [`RequestChanges`], at the first change or when the time is over |
 //! | `GET /v1/requests/ID` | certificate | [`Request`] |
+//! | `GET /v1/requests/ID/history?limit=N` | certificate | `[`[`Request`]`]`: earlier ones of the same principal |
 //! | `GET /v1/requests/ID/wait?seconds=N` | certificate | [`Request`], when it is no longer pending or the time is over |
 //! | `POST /v1/requests/ID/decision` | certificate | [`Decide`] → [`Request`] |
 //! | `POST /v1/requests/ID/cancel` | certificate | [`Request`] |
@@ -46,6 +49,13 @@ pub struct Info {
     pub wire: (u16, u16),
     /// Names of the identity providers for people; the first is the default.
     pub issuers: Vec<String>,
+    /// The relay's time, to notice a wrong clock.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub time: Option<OffsetDateTime>,
 }
 
 /// Starts a device login (RFC 8628) for a key.
@@ -194,6 +204,18 @@ pub struct Logout {
     pub all: bool,
 }
 
+/// Whether the relay reaches an identity provider for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderReached {
+    /// Its name.
+    pub name: String,
+    /// It answers, and says of itself what it should.
+    pub ok: bool,
+    /// What is wrong.
+    #[serde(default)]
+    pub problem: Option<String>,
+}
+
 /// A connection that the principal may use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConnectionListed {
@@ -203,7 +225,8 @@ pub struct ConnectionListed {
     pub protocol: Protocol,
     /// Its tags.
     pub tags: Vec<String>,
-    /// What policy will ask: `"read: allow"`, `"write: approval by dba"`, …
+    /// What policy will ask: `"read: allow"`, `"write (insert): approval by dba"`, `"call: depends (allow where trusted, else block)"`, …
+    /// Behind the colon stands `allow`, `approval by …`, `block` or `depends (…)`; ` now` behind that, where the hour or the address counts.
     pub asks: Vec<String>,
 }
 
@@ -279,6 +302,21 @@ pub struct Request {
     pub details: Vec<(String, String)>,
 }
 
+/// What changed about requests since one asked last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RequestChanges {
+    /// What to ask for next.
+    pub after: i64,
+    /// What was known is worth nothing: list what there is, and go on from here.
+    #[serde(default)]
+    pub anew: bool,
+    /// There are more already.
+    #[serde(default)]
+    pub more: bool,
+    /// The changed requests as they are now, the longest unchanged first.
+    pub requests: Vec<Request>,
+}
+
 /// A bound parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameter {
@@ -312,8 +350,9 @@ pub struct DecisionShown {
     pub time: OffsetDateTime,
 }
 
-/// Decides about a request.
+/// Decides about a request. A relay that does not know a field refuses it: a condition that is not heard would be a decision without one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decide {
     /// Approve or deny.
     pub approve: bool,

@@ -10,8 +10,6 @@ use crate::id::RequestId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// Something failed for which no other code stands.
-    Failed,
     /// The command line is wrong.
     Usage,
     /// A configuration file is wrong.
@@ -48,6 +46,9 @@ pub enum Code {
     RelayFault,
     /// Client and relay have no wire version in common.
     VersionMismatch,
+    /// Something failed for which no other code stands; also a code of a newer relay, whose message says the rest.
+    #[serde(other)]
+    Failed,
 }
 
 impl Code {
@@ -188,5 +189,25 @@ impl Refusal {
     pub fn request(mut self, request: RequestId) -> Self {
         self.request = Some(request);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_code_and_fields_of_a_newer_relay_are_read() {
+        let text = r#"{"code":"quota_reached","message":"too much","hint":"less","quota":7}"#;
+        let refusal: Refusal = serde_json::from_str(text).unwrap();
+        assert_eq!((refusal.code, refusal.message.as_str()), (Code::Failed, "too much"));
+        assert_eq!(refusal.hint.as_deref(), Some("less"));
+        for code in [Code::Failed, Code::Blocked, Code::VersionMismatch] {
+            let word = serde_json::to_value(code).unwrap();
+            assert_eq!(word, code.as_str());
+            assert_eq!(serde_json::from_value::<Code>(word).unwrap(), code);
+        }
     }
 }

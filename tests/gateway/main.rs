@@ -7,11 +7,15 @@
     reason = "a test that cannot go on must say where"
 )]
 
+mod approving;
 mod attacks;
 mod bad_input;
 mod blocking;
 mod clients;
+mod completing;
+mod doctor;
 mod endings;
+mod examples;
 mod fuzz;
 mod holding;
 mod login;

@@ -35,3 +35,12 @@ terminal_and_certificates() {
     command -v openssl >/dev/null || packages+=(openssl)
     [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 }
+
+# Shells whose TAB key the tests press, and what checks manual pages.
+shells_and_pages() {
+    local packages=()
+    command -v zsh >/dev/null || packages+=(zsh)
+    command -v fish >/dev/null || packages+=(fish)
+    command -v mandoc >/dev/null || packages+=(mandoc)
+    [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
+}

@@ -33,5 +33,5 @@ pub use platform::{Platform, block_of_guide};
 pub use postgres::{Cluster, Database, Extra, PASSWORD, free_port};
 pub use process::{Finished, Running, eventually, program, python, run};
 pub use relay::{POLICY, World, WorldBuilder};
-pub use terminal::Terminal;
+pub use terminal::{Kind, Terminal};
 pub use wire::{Answers, Wire, message};

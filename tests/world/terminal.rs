@@ -5,6 +5,34 @@ use std::process::Command;
 
 use crate::process::{eventually, run};
 
+/// What kind of terminal, and how large.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// What `TERM` says to the program.
+    pub term: &'static str,
+    /// Columns and lines.
+    pub size: (u16, u16),
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self {
+            term: "xterm-256color",
+            size: (120, 40),
+        }
+    }
+}
+
+impl Kind {
+    /// The smallest that programs must do with.
+    pub fn small() -> Self {
+        Self {
+            size: (80, 24),
+            ..Self::default()
+        }
+    }
+}
+
 /// One terminal with a program in it; both end when this is dropped.
 pub struct Terminal {
     folder: tempfile::TempDir,
@@ -17,6 +45,12 @@ impl Terminal {
     /// Starts a command with its environment on a terminal of 120 by 40. Afterwards its exit code and the terminal's modes are shown.
     #[track_caller]
     pub fn start(command: &Command) -> Self {
+        Self::of_kind(Kind::default(), command)
+    }
+
+    /// The same on another kind of terminal.
+    #[track_caller]
+    pub fn of_kind(kind: Kind, command: &Command) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("hoop-terminal")
             .tempdir()
@@ -53,16 +87,26 @@ impl Terminal {
         );
         let file = folder.path().join("run.sh");
         std::fs::write(&file, script).expect("run.sh");
+        let config = folder.path().join("tmux.conf");
+        std::fs::write(
+            &config,
+            format!(
+                "set -g default-terminal {}\nset -g status off\nset -g escape-time 0\n",
+                kind.term
+            ),
+        )
+        .expect("tmux.conf");
         let terminal = Self { folder };
         terminal.tmux(&[
+            "-u",
             "-f",
-            "/dev/null",
+            &config.display().to_string(),
             "new-session",
             "-d",
             "-x",
-            "120",
+            &kind.size.0.to_string(),
             "-y",
-            "40",
+            &kind.size.1.to_string(),
             &format!("sh {}", file.display()),
         ]);
         terminal
@@ -88,6 +132,50 @@ impl Terminal {
     #[track_caller]
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-J", "-S", "-2000"])
+    }
+
+    /// What the terminal shows now, without what has scrolled away.
+    #[track_caller]
+    pub fn visible(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the terminal shows all of these texts at once; gives what it shows then.
+    #[track_caller]
+    pub fn until(&self, texts: &[&str]) -> String {
+        let mut last = String::new();
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually("a screen", || {
+                last = self.visible();
+                texts.iter().all(|text| last.contains(text)).then_some(())
+            });
+        }));
+        assert!(
+            found.is_ok(),
+            "not all of {texts:?} are on the screen:\n{}",
+            last.trim_end()
+        );
+        last
+    }
+
+    /// Keeps every byte that the program writes from now on; gives the file.
+    #[track_caller]
+    pub fn bytes(&self) -> PathBuf {
+        let file = self.folder.path().join("bytes");
+        std::fs::write(&file, "").expect("a file");
+        self.tmux(&["pipe-pane", &format!("exec cat >> '{}'", file.display())]);
+        file
+    }
+
+    /// The program's process id.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        let shell = self.tmux(&["list-panes", "-F", "#{pane_pid}"]);
+        let shell = shell.trim();
+        eventually("the program runs", || {
+            let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+            children.split_whitespace().next()?.parse().ok()
+        })
     }
 
     /// Types text.

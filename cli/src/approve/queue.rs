@@ -5,9 +5,18 @@ use std::collections::{HashMap, HashSet};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use hoop_shared::api::{Request, RequestStatus};
 use hoop_shared::id::RequestId;
+use time::OffsetDateTime;
 
-/// Characters of a reason or filter.
+use super::detail::{self, describe_with};
+use super::layout::Layout;
+use super::list::{Entry, Key, List};
+
+/// Characters of a reason, filter or search.
 const LONGEST_INPUT: usize = 500;
+/// Requests that are kept whole: a statement may have megabytes.
+const KEPT_WHOLE: usize = 8;
+/// Rows of the list that PgUp and PgDn of the list's own keys move by.
+const PAGE: usize = 10;
 
 /// What is to be done outside.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +41,8 @@ pub enum Mode {
     Browse,
     /// They write the filter.
     Filter,
+    /// They write what is searched for in the details.
+    Search,
     /// They write the reason of a decision.
     Reason {
         /// About which request.
@@ -52,22 +63,30 @@ pub enum Mode {
     },
 }
 
+/// A request as the relay gave it whole, and what its principal asked for before.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The request.
+    pub request: Request,
+    /// Earlier ones, as far as one may see them; `None` where the relay did not say.
+    pub past: Option<Vec<Request>>,
+}
+
 /// The queue.
 #[derive(Debug)]
 pub struct Queue {
-    me: String,
-    most: usize,
-    waiting: Vec<Request>,
-    own: usize,
-    cut: bool,
-    whole: HashMap<RequestId, Request>,
+    list: List,
+    whole: HashMap<RequestId, Whole>,
+    /// The oldest first.
+    kept: Vec<RequestId>,
     asked: HashSet<RequestId>,
     deciding: HashSet<RequestId>,
-    selected: Option<RequestId>,
-    filter: String,
+    selected: Option<Key>,
     mode: Mode,
     message: Option<String>,
     trouble: Option<String>,
+    search: String,
+    layout: Option<(usize, Layout)>,
     view: View,
 }
 
@@ -82,47 +101,44 @@ struct View {
 }
 
 impl Queue {
-    /// An empty queue for this principal; the relay is asked for at most `most` requests.
+    /// An empty queue for this principal, of at most `most` requests.
     pub fn new(me: String, most: usize) -> Self {
         Self {
-            me,
-            most,
-            waiting: Vec::new(),
-            own: 0,
-            cut: false,
+            list: List::new(me, most),
             whole: HashMap::new(),
+            kept: Vec::new(),
             asked: HashSet::new(),
             deciding: HashSet::new(),
             selected: None,
-            filter: String::new(),
             mode: Mode::Browse,
             message: None,
             trouble: None,
+            search: String::new(),
+            layout: None,
             view: View::default(),
         }
     }
 
-    /// The requests that the filter leaves, the oldest first.
-    pub fn shown(&self) -> Vec<&Request> {
-        let needle = self.filter.to_lowercase();
-        self.waiting
-            .iter()
-            .filter(|request| needle.is_empty() || fits(request, &needle))
-            .collect()
+    /// The requests that wait.
+    pub fn list(&self) -> &List {
+        &self.list
     }
 
-    /// The selected request as the list has it.
-    pub fn selected(&self) -> Option<&Request> {
-        let id = self.selected.as_ref()?;
-        self.shown().into_iter().find(|request| request.id == *id)
+    /// The selected request, as far as the list has it.
+    pub fn selected(&self) -> Option<&Entry> {
+        self.list.get(self.selected.as_ref()?)
+    }
+
+    /// The place of the selected request among those that are shown.
+    pub fn place(&self) -> Option<usize> {
+        self.list.place(self.selected.as_ref()?)
     }
 
     /// The selected request, whole, with the newest decisions; `None` until the relay gave it.
-    pub fn whole(&self) -> Option<Request> {
+    fn whole(&self) -> Option<Whole> {
         let listed = self.selected()?;
         let mut whole = self.whole.get(&listed.id)?.clone();
-        whole.status = listed.status;
-        whole.decisions.clone_from(&listed.decisions);
+        whole.request.decisions.clone_from(&listed.decisions);
         Some(whole)
     }
 
@@ -131,9 +147,9 @@ impl Queue {
         &self.mode
     }
 
-    /// The filter.
-    pub fn filter(&self) -> &str {
-        &self.filter
+    /// What is searched for in the details.
+    pub fn search(&self) -> &str {
+        &self.search
     }
 
     /// What happened last.
@@ -146,26 +162,38 @@ impl Queue {
         self.trouble.as_deref()
     }
 
-    /// How many wait in all, how many of one's own wait for others, and whether there are more than are shown.
-    pub fn totals(&self) -> (usize, usize, bool) {
-        (self.waiting.len(), self.own, self.cut)
-    }
-
-    /// I have approved this one already; it waits for others.
-    pub fn is_approved_by_me(&self, request: &Request) -> bool {
-        request
-            .decisions
-            .iter()
-            .any(|decision| decision.approve && decision.by == self.me)
-    }
-
     /// Lines of the details that were not on the screen yet.
     pub fn unseen(&self) -> usize {
         self.view.lines.saturating_sub(self.view.seen)
     }
 
+    /// The details of the selected request at this width, its first line as of now, and the first row to show; `None` until the relay
+    /// gave it whole. Takes that `height` rows of it are shown.
+    pub fn details(&mut self, width: usize, height: usize, now: OffsetDateTime) -> Option<(&Layout, String, usize)> {
+        let Some(listed) = self.selected() else {
+            self.viewed(0, height);
+            return None;
+        };
+        let Some(head) = self
+            .whole
+            .get(&listed.id)
+            .map(|whole| detail::head(&whole.request, now))
+        else {
+            self.viewed(0, height);
+            return None;
+        };
+        if self.layout.as_ref().is_none_or(|(of, _)| *of != width) {
+            let whole = self.whole()?;
+            let lines = describe_with(&whole.request, whole.past.as_deref(), now);
+            self.layout = Some((width, Layout::new(lines, width)));
+        }
+        let lines = self.layout.as_ref().map_or(0, |(_, layout)| layout.len());
+        let top = self.viewed(lines, height);
+        self.layout.as_ref().map(|(_, layout)| (layout, head, top))
+    }
+
     /// Takes what the screen could show of the details: `lines` in all, `height` at a time. Gives the first line to show.
-    pub fn viewed(&mut self, lines: usize, height: usize) -> usize {
+    fn viewed(&mut self, lines: usize, height: usize) -> usize {
         self.view.lines = lines;
         self.view.height = height;
         self.view.top = self.view.top.min(lines.saturating_sub(height));
@@ -179,43 +207,76 @@ impl Queue {
         (!self.whole.contains_key(&id) && self.asked.insert(id.clone())).then_some(id)
     }
 
-    /// Takes a new list.
-    pub fn listed(&mut self, requests: Vec<Request>) {
+    /// Everything is listed anew.
+    pub fn begin(&mut self) {
+        self.list.begin();
+    }
+
+    /// What there is was listed.
+    pub fn complete(&mut self) {
+        let place = self.place();
+        for id in self.list.complete() {
+            self.gone(&id, "it was decided, withdrawn, or its time is over");
+        }
+        self.settle(place);
+    }
+
+    /// Takes requests as they are now; gives the keys of those that were not there before.
+    pub fn take(&mut self, requests: Vec<Request>) -> Vec<Key> {
         self.trouble = None;
-        self.cut = requests.len() >= self.most;
-        let pending = requests
-            .into_iter()
-            .filter(|request| request.status == RequestStatus::Pending);
-        let (own, mut others): (Vec<_>, Vec<_>) = pending.partition(|request| request.principal == self.me);
-        others.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-        let place = self
-            .shown()
-            .iter()
-            .position(|request| Some(&request.id) == self.selected.as_ref());
-        self.own = own.len();
-        self.waiting = others;
-        let there: HashSet<&RequestId> = self.waiting.iter().map(|request| &request.id).collect();
-        self.whole.retain(|id, _| there.contains(id));
-        self.asked.retain(|id| there.contains(id));
-        if let Mode::Reason { id, .. } | Mode::Confirm { id, .. } = &self.mode
-            && !there.contains(id)
+        let place = self.place();
+        let selected = self.selected().map(|entry| (entry.id.clone(), entry.decisions.len()));
+        let taken = self.list.take(requests);
+        for (id, status) in &taken.ended {
+            self.gone(id, &format!("it is {}", detail::word(*status)));
+        }
+        self.settle(place);
+        if self.selected().map(|entry| (entry.id.clone(), entry.decisions.len())) != selected {
+            self.layout = None;
+        }
+        taken.arrived
+    }
+
+    /// Forgets one that waits no longer; whoever was deciding about it is told.
+    fn gone(&mut self, id: &RequestId, why: &str) {
+        self.whole.remove(id);
+        self.kept.retain(|kept| kept != id);
+        self.asked.remove(id);
+        if let Mode::Reason { id: about, .. } | Mode::Confirm { id: about, .. } = &self.mode
+            && about == id
         {
-            self.message = Some(format!(
-                "{id} no longer waits: it was decided, withdrawn, or its time is over"
-            ));
+            self.message = Some(format!("{id} no longer waits: {why}"));
             self.mode = Mode::Browse;
         }
-        self.settle(place.unwrap_or(0));
     }
 
     /// Takes a request that was fetched whole, or why it could not be.
-    pub fn fetched(&mut self, id: &RequestId, fetched: Result<Request, String>) {
+    pub fn fetched(&mut self, id: &RequestId, fetched: Result<Whole, String>) {
+        self.asked.remove(id);
         match fetched {
-            Ok(request) => drop(self.whole.insert(id.clone(), request)),
-            Err(problem) => {
-                self.asked.remove(id);
-                self.trouble = Some(problem);
+            Err(problem) => self.trouble = Some(problem),
+            Ok(_) if self.list.key_of(id).is_none() => {}
+            Ok(whole) => {
+                self.whole.insert(id.clone(), whole);
+                self.kept.push(id.clone());
+                self.forget_all_but_the_newest();
+                self.layout = None;
             }
+        }
+    }
+
+    /// Only what was looked at last is kept whole, and what is being decided about.
+    fn forget_all_but_the_newest(&mut self) {
+        while self.kept.len() > KEPT_WHOLE {
+            let needed = |id: &RequestId| match &self.mode {
+                Mode::Reason { id: about, .. } | Mode::Confirm { id: about, .. } => about == id,
+                _ => self.selected.as_ref().is_some_and(|(_, selected)| selected == id),
+            };
+            let Some(place) = self.kept.iter().position(|id| !needed(id)) else {
+                return;
+            };
+            let id = self.kept.remove(place);
+            self.whole.remove(&id);
         }
     }
 
@@ -226,12 +287,9 @@ impl Queue {
             Err(problem) => format!("{id} is not decided: {problem}"),
             Ok(request) if !approve => format!("denied {}", request.id),
             Ok(request) if request.status == RequestStatus::Pending => {
-                let place = self.waiting.iter_mut().find(|waiting| waiting.id == request.id);
-                let text = format!("approved {}; it waits for others too", request.id);
-                if let Some(place) = place {
-                    place.decisions.clone_from(&request.decisions);
-                }
-                text
+                self.list.decided(&request.id, &request.decisions);
+                self.layout = None;
+                format!("approved {}; it waits for others too", request.id)
             }
             Ok(request) => format!("approved {}", request.id),
         });
@@ -240,6 +298,11 @@ impl Queue {
     /// Takes why the relay could not be asked.
     pub fn trouble(&mut self, problem: &str) {
         self.trouble = Some(problem.to_owned());
+    }
+
+    /// Takes that the relay answers again.
+    pub fn in_touch(&mut self) {
+        self.trouble = None;
     }
 
     /// Takes a key.
@@ -254,13 +317,18 @@ impl Queue {
                 self.write_filter(key.code, control);
                 None
             }
+            Mode::Search => {
+                self.write_search(key.code, control);
+                None
+            }
             Mode::Reason { id, approve, text } => {
                 self.mode = self.write_reason(key.code, control, id, approve, text);
                 None
             }
             Mode::Confirm { id, approve, reason } => {
-                if matches!(key.code, KeyCode::Char('y' | 'Y')) && !control {
+                if key.code == KeyCode::Char('y') && !control {
                     self.deciding.insert(id.clone());
+                    self.message = Some(format!("deciding {id}…"));
                     return Some(Action::Decide { id, approve, reason });
                 }
                 self.message = Some(format!("{id} is left as it is"));
@@ -273,39 +341,47 @@ impl Queue {
         let page = self.view.height.saturating_sub(1).max(1);
         match code {
             KeyCode::Char('q') => return Some(Action::Quit),
-            KeyCode::Char('d') if control => self.scroll(page, true),
-            KeyCode::Char('u') if control => self.scroll(page, false),
-            _ if control => {}
-            KeyCode::Char('j') | KeyCode::Down => self.step(true),
-            KeyCode::Char('k') | KeyCode::Up => self.step(false),
-            KeyCode::PageDown | KeyCode::Char(' ') => self.scroll(page, true),
-            KeyCode::PageUp => self.scroll(page, false),
-            KeyCode::Char('J') => self.scroll(1, true),
-            KeyCode::Char('K') => self.scroll(1, false),
-            KeyCode::Home | KeyCode::Char('g') => self.view.top = 0,
-            KeyCode::End | KeyCode::Char('G') => self.view.top = self.view.lines.saturating_sub(self.view.height),
+            KeyCode::Char('j') | KeyCode::Down => self.step(1, true),
+            KeyCode::Char('k') | KeyCode::Up => self.step(1, false),
+            KeyCode::Char('J') => self.step(PAGE, true),
+            KeyCode::Char('K') => self.step(PAGE, false),
+            KeyCode::Home => self.step(usize::MAX, false),
+            KeyCode::End => self.step(usize::MAX, true),
+            KeyCode::Char(' ') | KeyCode::PageDown => self.scroll(page, true),
+            KeyCode::Char('b') | KeyCode::PageUp => self.scroll(page, false),
+            KeyCode::Char('g') => self.scroll(usize::MAX, false),
+            KeyCode::Char('G') => self.scroll(usize::MAX, true),
+            KeyCode::Char('d') if control => self.scroll(page / 2, true),
+            KeyCode::Char('u') if control => self.scroll(page / 2, false),
             KeyCode::Char('/') => self.mode = Mode::Filter,
-            KeyCode::Esc => {
-                self.filter.clear();
-                self.settle(0);
+            KeyCode::Char('s') => {
+                self.search.clear();
+                self.mode = Mode::Search;
             }
-            KeyCode::Char('a') => self.begin(true),
-            KeyCode::Char('d') => self.begin(false),
+            KeyCode::Char('n') => self.jump(true),
+            KeyCode::Char('N') => self.jump(false),
+            KeyCode::Esc => {
+                self.message = None;
+                self.search.clear();
+                self.filter(String::new());
+            }
+            KeyCode::Char('a') => self.begin_decision(true),
+            KeyCode::Char('d') => self.begin_decision(false),
             _ => {}
         }
         None
     }
 
     /// Begins a decision about the selected request.
-    fn begin(&mut self, approve: bool) {
+    fn begin_decision(&mut self, approve: bool) {
         self.message = None;
-        let Some(request) = self.selected() else { return };
-        let id = request.id.clone();
+        let Some(entry) = self.selected() else { return };
+        let id = entry.id.clone();
         if self.deciding.contains(&id) {
             self.message = Some(format!("{id} is being decided"));
         } else if !self.whole.contains_key(&id) {
             self.message = Some(format!("{id} is still being loaded"));
-        } else if approve && self.is_approved_by_me(request) {
+        } else if approve && self.list.is_approved_by_me(entry) {
             self.message = Some(format!("you have approved {id}; it waits for others"));
         } else {
             let text = String::new();
@@ -313,20 +389,53 @@ impl Queue {
         }
     }
 
+    fn filter(&mut self, filter: String) {
+        let place = self.place();
+        self.list.set_filter(filter);
+        self.settle(place);
+    }
+
     fn write_filter(&mut self, code: KeyCode, control: bool) {
+        let mut filter = self.list.filter().to_owned();
         match code {
             KeyCode::Enter => return,
-            KeyCode::Esc => {
-                self.filter.clear();
-                return self.settle(0);
-            }
-            KeyCode::Backspace => drop(self.filter.pop()),
-            KeyCode::Char('u') if control => self.filter.clear(),
-            KeyCode::Char(c) if !control && self.filter.chars().count() < LONGEST_INPUT => self.filter.push(c),
-            _ => {}
+            KeyCode::Esc => return self.filter(String::new()),
+            _ => write(&mut filter, code, control),
         }
         self.mode = Mode::Filter;
-        self.settle(0);
+        self.filter(filter);
+    }
+
+    fn write_search(&mut self, code: KeyCode, control: bool) {
+        match code {
+            KeyCode::Enter => return self.jump(true),
+            KeyCode::Esc => return self.search.clear(),
+            _ => write(&mut self.search, code, control),
+        }
+        self.mode = Mode::Search;
+    }
+
+    /// Shows the next row of the details that has what is searched for, or the one before.
+    fn jump(&mut self, forward: bool) {
+        let found = match &self.layout {
+            Some((_, layout)) => layout.find(&self.search),
+            None => Vec::new(),
+        };
+        let top = self.view.top;
+        let next = if forward {
+            found.iter().find(|row| **row > top).or(found.first())
+        } else {
+            found.iter().rev().find(|row| **row < top).or(found.last())
+        };
+        match next {
+            Some(row) => {
+                let last = self.view.lines.saturating_sub(self.view.height);
+                self.view.top = (*row).min(last);
+                self.message = None;
+            }
+            None if self.search.is_empty() => self.message = Some("search with s first".to_owned()),
+            None => self.message = Some("it is not in this request".to_owned()),
+        }
     }
 
     fn write_reason(&mut self, code: KeyCode, control: bool, id: RequestId, approve: bool, mut text: String) -> Mode {
@@ -344,64 +453,57 @@ impl Queue {
                     return Mode::Confirm { id, approve, reason };
                 }
             }
-            KeyCode::Backspace => drop(text.pop()),
-            KeyCode::Char('u') if control => text.clear(),
-            KeyCode::Char(c) if !control && text.chars().count() < LONGEST_INPUT => text.push(c),
-            _ => {}
+            _ => write(&mut text, code, control),
         }
         Mode::Reason { id, approve, text }
     }
 
-    fn step(&mut self, down: bool) {
+    fn step(&mut self, by: usize, down: bool) {
         self.message = None;
-        let ids: Vec<RequestId> = self.shown().into_iter().map(|request| request.id.clone()).collect();
-        let place = ids
-            .iter()
-            .position(|id| Some(id) == self.selected.as_ref())
-            .unwrap_or(0);
+        let place = self.place().unwrap_or(0);
         let next = if down {
-            (place + 1).min(ids.len().saturating_sub(1))
+            place.saturating_add(by).min(self.list.len().saturating_sub(1))
         } else {
-            place.saturating_sub(1)
+            place.saturating_sub(by)
         };
-        self.select(ids.into_iter().nth(next));
+        self.select(self.list.at(next).cloned());
     }
 
     fn scroll(&mut self, by: usize, down: bool) {
         let last = self.view.lines.saturating_sub(self.view.height);
         self.view.top = if down {
-            (self.view.top + by).min(last)
+            self.view.top.saturating_add(by).min(last)
         } else {
             self.view.top.saturating_sub(by)
         };
     }
 
     /// Keeps the selection where it is still shown, else takes what stands at its place.
-    fn settle(&mut self, place: usize) {
-        let shown = self.shown();
-        if shown.iter().any(|request| Some(&request.id) == self.selected.as_ref()) {
+    fn settle(&mut self, place: Option<usize>) {
+        if self.place().is_some() {
             return;
         }
-        let next = shown
-            .get(place.min(shown.len().saturating_sub(1)))
-            .map(|request| request.id.clone());
-        self.select(next);
+        let place = place.unwrap_or(0).min(self.list.len().saturating_sub(1));
+        self.select(self.list.at(place).cloned());
     }
 
-    fn select(&mut self, id: Option<RequestId>) {
-        if self.selected != id {
-            self.selected = id;
+    fn select(&mut self, key: Option<Key>) {
+        if self.selected != key {
+            self.selected = key;
             self.view = View::default();
+            self.layout = None;
         }
     }
 }
 
-fn fits(request: &Request, needle: &str) -> bool {
-    let id = request.id.as_str();
-    let reason = request.reason.as_deref().unwrap_or_default();
-    [id, &request.principal, &request.connection, &request.statement, reason]
-        .iter()
-        .any(|text| text.to_lowercase().contains(needle))
+/// Edits a line of input.
+fn write(text: &mut String, code: KeyCode, control: bool) {
+    match code {
+        KeyCode::Backspace => drop(text.pop()),
+        KeyCode::Char('u') if control => text.clear(),
+        KeyCode::Char(c) if !control && text.chars().count() < LONGEST_INPUT => text.push(c),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

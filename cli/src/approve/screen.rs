@@ -2,15 +2,14 @@
 //!
 //! Works at 80 columns and 24 lines, and without colour: nothing is told by colour alone.
 
-use hoop_shared::api::Request;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::{Line as TextLine, Span};
+use ratatui::text::Line as TextLine;
 use ratatui::widgets::Paragraph;
 use time::OffsetDateTime;
 
-use super::detail::{Line, describe};
+use super::paint::Paint;
 use super::queue::{Mode, Queue};
 use super::wrap::{fit, wrap};
 use crate::printer::escape;
@@ -18,8 +17,6 @@ use crate::printer::span::{between, short};
 
 /// Columns of who asks, and of the connection.
 const NAME: usize = 16;
-/// Columns of a fact's name.
-const FACT: usize = 12;
 /// The list takes a third of the screen at most, and this many lines at least.
 const LEAST_LIST: u16 = 3;
 /// Less than this many seconds left is urgent.
@@ -29,7 +26,7 @@ const URGENT: u64 = 120;
 pub fn draw(frame: &mut Frame<'_>, queue: &mut Queue, now: OffsetDateTime, colour: bool) {
     let paint = Paint { colour };
     let height = frame.area().height;
-    let rows = u16::try_from(queue.shown().len())
+    let rows = u16::try_from(queue.list().len())
         .unwrap_or(u16::MAX)
         .clamp(1, (height / 3).max(LEAST_LIST));
     let [title, head, list, rule, detail, message, foot] = Layout::vertical([
@@ -50,32 +47,16 @@ pub fn draw(frame: &mut Frame<'_>, queue: &mut Queue, now: OffsetDateTime, colou
     draw_foot(frame, foot, queue, &paint);
 }
 
-struct Paint {
-    colour: bool,
-}
-
-impl Paint {
-    fn colour(&self, colour: Color) -> Style {
-        if self.colour {
-            Style::new().fg(colour)
-        } else {
-            Style::new()
-        }
-    }
-
-    fn warn(&self) -> Style {
-        self.colour(Color::Yellow).add_modifier(Modifier::BOLD)
-    }
-}
-
 fn put(frame: &mut Frame<'_>, area: Rect, line: TextLine<'_>) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
 fn draw_title(frame: &mut Frame<'_>, area: Rect, queue: &Queue, paint: &Paint) {
-    let (waiting, own, cut) = queue.totals();
-    let more = if cut { " or more" } else { "" };
+    let list = queue.list();
+    let (waiting, own) = list.totals();
+    let more = if list.is_cut() { " or more" } else { "" };
     let mut text = match waiting {
+        0 if list.is_loading() => "Loading what waits for your decision…".to_owned(),
         0 => "Nothing waits for your decision".to_owned(),
         1 => "1 request waits for your decision".to_owned(),
         many => format!("{many}{more} requests wait for your decision"),
@@ -83,8 +64,11 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, queue: &Queue, paint: &Paint) {
     if own > 0 {
         text.push_str(&format!("; {own} of yours for others"));
     }
-    if !queue.filter().is_empty() || *queue.mode() == Mode::Filter {
-        text.push_str(&format!("; filter: {}", escape::line(queue.filter())));
+    if waiting > 0 && list.is_loading() {
+        text.push_str(" (loading…)");
+    }
+    if !list.filter().is_empty() || *queue.mode() == Mode::Filter {
+        text.push_str(&format!("; {} with: {}", list.len(), escape::line(list.filter())));
         if *queue.mode() == Mode::Filter {
             text.push('_');
         }
@@ -108,25 +92,21 @@ fn draw_list(frame: &mut Frame<'_>, head: Rect, area: Rect, queue: &Queue, now: 
         head,
         TextLine::styled(fit(&heading, width), Style::new().add_modifier(Modifier::DIM)),
     );
-    let shown = queue.shown();
-    let selected = queue.selected().map(|request| &request.id);
-    let place = shown
-        .iter()
-        .position(|request| Some(&request.id) == selected)
-        .unwrap_or(0);
+    let list = queue.list();
+    let selected = queue.selected().map(|entry| &entry.id);
+    let place = queue.place().unwrap_or(0);
     let height = usize::from(area.height);
     // The selected one stays in view.
     let top = place.saturating_sub(height.saturating_sub(1));
-    let lines: Vec<TextLine<'_>> = shown
-        .iter()
-        .skip(top)
+    let lines: Vec<TextLine<'_>> = list
+        .from(top)
         .take(height)
         .map(|request| {
             let left = between(now, request.expires);
             let is_selected = Some(&request.id) == selected;
             let mark = if is_selected {
                 '>'
-            } else if queue.is_approved_by_me(request) {
+            } else if list.is_approved_by_me(request) {
                 '+'
             } else {
                 ' '
@@ -155,60 +135,21 @@ fn draw_list(frame: &mut Frame<'_>, head: Rect, area: Rect, queue: &Queue, now: 
 
 /// Draws the part of the details that fits; gives how many lines are below it.
 fn draw_detail(frame: &mut Frame<'_>, area: Rect, queue: &mut Queue, now: OffsetDateTime, paint: &Paint) -> usize {
-    let Some(whole) = queue.whole() else {
+    let (width, height) = (usize::from(area.width), usize::from(area.height));
+    let search = queue.search().to_owned();
+    let Some((layout, head, top)) = queue.details(width, height, now) else {
         let text = if queue.selected().is_some() {
             "loading the whole request…"
         } else {
             ""
         };
         frame.render_widget(Paragraph::new(text), area);
-        queue.viewed(0, usize::from(area.height));
         return 0;
     };
-    let lines = laid_out(&whole, now, usize::from(area.width), paint);
-    let height = usize::from(area.height);
-    let top = queue.viewed(lines.len(), height);
-    let below = lines.len().saturating_sub(top + height);
-    let visible: Vec<TextLine<'_>> = lines.into_iter().skip(top).take(height).collect();
+    let below = layout.len().saturating_sub(top + height);
+    let visible = layout.draw(top, height, &head, &search, paint);
     frame.render_widget(Paragraph::new(visible), area);
     below
-}
-
-/// The details, broken to the width. A line of code begins with a bar; where it was broken, the bar is dotted.
-fn laid_out(request: &Request, now: OffsetDateTime, width: usize, paint: &Paint) -> Vec<TextLine<'static>> {
-    let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut lines = Vec::new();
-    for line in describe(request, now) {
-        match line {
-            Line::Heading(heading) => lines.push(TextLine::styled(heading, bold)),
-            Line::Gap => lines.push(TextLine::default()),
-            Line::Fact(name, text) => {
-                for (number, part) in wrap(&text, width.saturating_sub(FACT)).into_iter().enumerate() {
-                    let name = if number == 0 { name.as_str() } else { "" };
-                    lines.push(TextLine::from(vec![
-                        Span::styled(format!("{name:<FACT$}"), bold),
-                        Span::raw(part),
-                    ]));
-                }
-            }
-            Line::Code(code) => {
-                for (number, part) in wrap(&code, width.saturating_sub(2)).into_iter().enumerate() {
-                    let bar = if number == 0 { "│ " } else { "┆ " };
-                    lines.push(TextLine::from(vec![
-                        Span::styled(bar, paint.colour(Color::Cyan)),
-                        Span::raw(part),
-                    ]));
-                }
-            }
-            Line::Item(item) => {
-                for (number, part) in wrap(&item, width.saturating_sub(4)).into_iter().enumerate() {
-                    let indent = if number == 0 { "  " } else { "    " };
-                    lines.push(TextLine::from(format!("{indent}{part}")));
-                }
-            }
-        }
-    }
-    lines
 }
 
 fn draw_rule(frame: &mut Frame<'_>, area: Rect, queue: &Queue, below: usize) {
@@ -242,12 +183,16 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, queue: &Queue, paint: &Paint) {
     let what = |approve: &bool| if *approve { "approve" } else { "deny" };
     let (text, style) = match queue.mode() {
         Mode::Browse => (
-            "j/k move  space/PgUp scroll  a approve  d deny  / filter  q quit".to_owned(),
+            "j/k move  space/b scroll  a approve  d deny  / filter  s search  n next  q quit".to_owned(),
             Style::new().add_modifier(Modifier::DIM),
         ),
         Mode::Filter => (
-            "type to filter; Enter keeps it, Esc takes it away".to_owned(),
+            "type words that must be there, who:NAME, on:CONNECTION; Enter keeps, Esc clears".to_owned(),
             Style::new(),
+        ),
+        Mode::Search => (
+            format!("search in this request: {}_", escape::line(queue.search())),
+            Style::new().add_modifier(Modifier::BOLD),
         ),
         Mode::Reason { id, approve, text } => {
             let ask = if *approve { "reason (Enter for none)" } else { "reason" };

@@ -3,22 +3,31 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a tab: it is shown as spaces.
-const TAB: &str = "    ";
+pub const TAB: &str = "    ";
 
-/// Breaks a line into parts of at most `width` columns; at least one part, each with at least one character.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut parts = vec![String::new()];
+/// Where the parts of a line begin, each of at most `width` columns and at least one character; at least one part.
+pub fn breaks(text: &str, width: usize) -> Vec<usize> {
+    let mut starts = vec![0];
     let mut used = 0;
-    for c in text.replace('\t', TAB).chars() {
-        let columns = c.width().unwrap_or(0);
+    for (place, c) in text.char_indices() {
+        let columns = if c == '\t' { TAB.len() } else { c.width().unwrap_or(0) };
         if used + columns > width && used > 0 {
-            parts.push(String::new());
+            starts.push(place);
             used = 0;
         }
         used += columns;
-        if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
+    }
+    starts
+}
+
+/// Breaks a line into parts of at most `width` columns; at least one part, each with at least one character.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let text = text.replace('\t', TAB);
+    let mut starts = breaks(&text, width).into_iter().peekable();
+    let mut parts = Vec::new();
+    while let Some(start) = starts.next() {
+        let end = starts.peek().copied().unwrap_or(text.len());
+        parts.push(text.get(start..end).unwrap_or_default().to_owned());
     }
     parts
 }

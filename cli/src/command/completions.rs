@@ -1,12 +1,16 @@
 //! `hoopctl completions`
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
+use clap_complete::env::Shells;
 
-use crate::args::Cli;
+use crate::complete;
 use crate::context::Context;
 use crate::error::Result;
 
 /// Print the completions for a shell
+///
+/// They offer commands and options, and names that your relay knows: connections, requests, sessions. Without a login, or where the relay
+/// does not answer at once, only the former.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,16 +59,26 @@ pub fn run(arguments: &CompletionsArgs, context: &Context) -> Result<u8> {
     Ok(0)
 }
 
-/// The script for a shell.
+/// The script for a shell. It asks `hoopctl` itself, so that it fits whatever version is installed, and knows names at the relay.
 pub fn script(shell: Shell) -> String {
-    let generator = match shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
-        Shell::Powershell => clap_complete::Shell::PowerShell,
-        Shell::Elvish => clap_complete::Shell::Elvish,
+    let name = match shell {
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+        Shell::Powershell => "powershell",
+        Shell::Elvish => "elvish",
     };
     let mut script = Vec::new();
-    clap_complete::generate(generator, &mut Cli::command(), "hoopctl", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+    if let Some(completer) = Shells::builtins().completer(name) {
+        // Writing to memory does not fail.
+        let _ = completer.write_registration(complete::VARIABLE, "hoopctl", "hoopctl", "hoopctl", &mut script);
+    }
+    let mut script = String::from_utf8_lossy(&script).trim_start().to_owned();
+    if shell == Shell::Zsh {
+        // Loaded by its name on the first TAB, the file is the function that must answer.
+        script.push_str(
+            "\nif [ \"$funcstack[1]\" = \"_hoopctl\" ]; then\n    _clap_dynamic_completer_hoopctl \"$@\"\nfi\n",
+        );
+    }
+    script
 }

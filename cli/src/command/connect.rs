@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::refusal::Refusal;
 use hoop_shared::wire::Opened;
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use crate::client::directory::SocketDirectory;
 use crate::client::door::{Door, Listener};
 use crate::client::postgres::scram::{Verifier, one_time_password};
 use crate::client::process::{self, Client};
+use crate::complete;
 use crate::context::{Context, rfc3339};
 use crate::error::{Error, Result};
 use crate::printer::escape;
@@ -43,6 +45,7 @@ Examples:
   hoopctl connect db-prod --listen 127.0.0.1:6432")]
 pub struct ConnectArgs {
     /// The connection, as `hoopctl ls` names it
+    #[arg(add = ArgValueCandidates::new(complete::connections))]
     name: String,
     /// Why: policy, approvers and the recording see it
     #[arg(long, value_name = "TEXT")]

@@ -1,9 +1,11 @@
 //! `hoopctl deny`
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::id::RequestId;
 
 use super::approve;
+use crate::complete;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -14,6 +16,7 @@ use crate::error::Result;
 #[command(after_help = "Example:\n  hoopctl deny r-0123456789ab --reason \"use the archive job\"")]
 pub struct DenyArgs {
     /// The request
+    #[arg(add = ArgValueCandidates::new(complete::undecided))]
     id: RequestId,
     /// Why: who asked is told
     #[arg(long, value_name = "TEXT")]

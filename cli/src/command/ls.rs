@@ -1,18 +1,23 @@
 //! `hoopctl ls`
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::api::ConnectionListed;
 
+use crate::complete;
 use crate::context::Context;
 use crate::error::Result;
 use crate::printer::table;
 
 /// List the connections that you may use, and what policy will ask of you
+///
+/// What is asked is computed by the relay's policies for you, at this hour and from here: `allow`, `block`, `approval by GROUP`, or
+/// `depends` with the rules that may match, by their names, where the statement decides.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  hoopctl ls\n  hoopctl ls --tag env:prod --tag team:shop -o json")]
 pub struct LsArgs {
     /// Only connections that have this tag; given several times, all of them
-    #[arg(long, value_name = "K:V")]
+    #[arg(long, value_name = "K:V", add = ArgValueCandidates::new(complete::tags))]
     tag: Vec<String>,
 }
 
@@ -27,7 +32,7 @@ pub async fn run(arguments: LsArgs, context: &Context) -> Result<u8> {
         if connections.is_empty() {
             return String::new();
         }
-        let rows: Vec<Vec<String>> = connections.iter().map(row).collect();
+        let rows: Vec<Vec<String>> = connections.iter().flat_map(rows).collect();
         table(&["NAME", "PROTOCOL", "TAGS", "ASKS"], &rows)
     })?;
     if connections.is_empty() {
@@ -47,13 +52,17 @@ fn has_all(connection: &ConnectionListed, tags: &[String]) -> bool {
     tags.iter().all(|tag| connection.tags.contains(tag))
 }
 
-fn row(connection: &ConnectionListed) -> Vec<String> {
-    vec![
+/// What is asked stands one below another: it is too much for one line.
+fn rows(connection: &ConnectionListed) -> Vec<Vec<String>> {
+    let mut asks = connection.asks.iter().cloned();
+    let first = vec![
         connection.name.clone(),
         connection.protocol.to_string(),
         connection.tags.join(" "),
-        connection.asks.join(", "),
-    ]
+        asks.next().unwrap_or_default(),
+    ];
+    let below = asks.map(|ask| vec![String::new(), String::new(), String::new(), ask]);
+    std::iter::once(first).chain(below).collect()
 }
 
 #[cfg(test)]
@@ -74,5 +83,19 @@ mod tests {
         assert!(has_all(&connection, &["team:shop".to_owned(), "env:prod".to_owned()]));
         assert!(!has_all(&connection, &["env:prod".to_owned(), "team:x".to_owned()]));
         assert!(!has_all(&connection, &["env".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_asked_stands_one_below_another() {
+        let connection = ConnectionListed {
+            name: "db".to_owned(),
+            protocol: Protocol::Postgres,
+            tags: vec!["env:prod".to_owned()],
+            asks: vec!["read: allow".to_owned(), "write: approval by dba".to_owned()],
+        };
+        assert_eq!(
+            table(&["NAME", "PROTOCOL", "TAGS", "ASKS"], &rows(&connection)),
+            "NAME  PROTOCOL  TAGS      ASKS\ndb    postgres  env:prod  read: allow\n                          write: approval by dba\n"
+        );
     }
 }

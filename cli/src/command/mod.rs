@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod login;
 pub mod logout;
 pub mod ls;
+pub mod man_pages;
 pub mod requests;
 pub mod sessions;
 pub mod status;
@@ -35,5 +36,6 @@ pub async fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Deny(arguments) => deny::run(arguments, context).await,
         Command::Sessions(arguments) => sessions::run(arguments, context).await,
         Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::ManPages(arguments) => man_pages::run(&arguments, context),
     }
 }

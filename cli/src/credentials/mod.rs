@@ -261,6 +261,27 @@ impl Credentials {
         }
     }
 
+    /// Whether the keyring answers, by asking it for what it does not have.
+    ///
+    /// # Errors
+    /// There is none, it is locked, or it refuses.
+    pub async fn keyring(&self) -> Result<(), VaultError> {
+        vault::get(&self.vault, "no such login").await.map(drop)
+    }
+
+    /// The profiles that have a login, by name.
+    pub fn profiles(&self) -> Vec<String> {
+        let files = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let name = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            let name = name.strip_suffix(".json")?;
+            (!name.ends_with(".relay")).then(|| name.to_owned())
+        };
+        let mut names: Vec<String> = files.filter_map(name).collect();
+        names.sort();
+        names
+    }
+
     /// Forgets a profile's login; says whether there was one.
     ///
     /// # Errors

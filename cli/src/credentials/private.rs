@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 const MAX_BYTES: u64 = 1024 * 1024;
 /// Permission bits of group and others.
 const OTHERS: u32 = 0o077;
+/// Those of them that let write.
+const WRITERS: u32 = 0o022;
 
 /// Makes a directory of mode 0700 with all that is missing above it, or checks the one that is there.
 ///
@@ -44,6 +46,37 @@ pub fn check_directory(path: &Path) -> Result<()> {
         ));
     }
     check_owner_and_mode(path, &found)
+}
+
+/// Checks that a file is ours alone.
+///
+/// # Errors
+/// It is a symbolic link or no file, another's, open to others, or cannot be read.
+pub fn check_file(path: &Path) -> Result<()> {
+    let found =
+        fs::symlink_metadata(path).map_err(|error| Error::io(format!("cannot use {}", path.display()), &error))?;
+    if !found.is_file() {
+        return Err(unsafe_path(path, "it is no regular file", "remove it"));
+    }
+    check_owner_and_mode(path, &found)
+}
+
+/// Checks that nobody but us and root can write a file that others may read.
+///
+/// # Errors
+/// Others can, or it cannot be looked at.
+pub fn check_writers(path: &Path) -> Result<()> {
+    let found = fs::metadata(path).map_err(|error| Error::io(format!("cannot use {}", path.display()), &error))?;
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        let problem = format!("it belongs to user {}, not to you ({us})", found.uid());
+        return Err(unsafe_path(path, &problem, "write it anew as a file of your own"));
+    }
+    if found.mode() & WRITERS != 0 {
+        let problem = format!("others may write it (mode {:03o})", found.mode() & 0o777);
+        return Err(unsafe_path(path, &problem, &format!("chmod go-w '{}'", path.display())));
+    }
+    Ok(())
 }
 
 /// Reads a private file; nothing where it does not exist.

@@ -49,7 +49,8 @@ fn escape(text: &str, breaks: Breaks) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn write_out(c: char, out: &mut String) {
+/// Writes out one character that cannot be shown as it is.
+pub fn write_out(c: char, out: &mut String) {
     match c {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
@@ -60,7 +61,8 @@ fn write_out(c: char, out: &mut String) {
     }
 }
 
-fn must_be_written_out(c: char) -> bool {
+/// Whether a character moves the cursor, hides, or reorders what is beside it. A line feed and a tab are among these.
+pub fn must_be_written_out(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' // spaces

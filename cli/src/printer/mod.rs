@@ -128,6 +128,18 @@ impl Printer {
             .map_err(|error| Error::output(&error))
     }
 
+    /// Prints text on stdout that the next line of input follows.
+    ///
+    /// # Errors
+    /// Stdout cannot be written.
+    pub fn prompt(&self, text: &str) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| Error::output(&error))
+    }
+
     /// Says something on stderr that `--quiet` leaves out.
     pub fn say(&self, text: impl Display) {
         if !self.manner.quiet {
@@ -212,7 +224,12 @@ impl Printer {
 
     /// Colours a word for stdout, where that is a terminal.
     pub fn paint_data(&self, colour: AnsiColor, word: &str) -> String {
-        painted(self.manner.colour && self.stdout_is_terminal, colour, word)
+        painted(self.data_has_colour(), colour, word)
+    }
+
+    /// Whether what goes to stdout may have colours.
+    pub fn data_has_colour(&self) -> bool {
+        self.manner.colour && self.stdout_is_terminal
     }
 }
 

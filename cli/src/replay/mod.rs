@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::id::SessionId;
 
 use crate::command::sessions::Pages;
@@ -31,6 +32,7 @@ use pace::Pace;
 )]
 pub struct ReplayArgs {
     /// The session
+    #[arg(add = ArgValueCandidates::new(crate::complete::sessions))]
     id: SessionId,
     /// How many times as fast as it was
     #[arg(long, value_name = "N", value_parser = speed)]

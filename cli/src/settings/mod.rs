@@ -13,10 +13,12 @@ use crate::printer::{Manner, Output};
 use crate::relay_address::RelayAddress;
 use crate::settings::environment::Environment;
 use crate::settings::file::ConfigFile;
+use crate::settings::terminal::Notification;
 use crate::settings::workload::WorkloadSources;
 
 pub mod environment;
 pub mod file;
+pub mod terminal;
 pub mod workload;
 
 /// The profile that is used where none is named.
@@ -79,6 +81,8 @@ pub struct Settings {
     pub tls_variables: Vec<OsString>,
     /// Directories in which programs are looked for.
     pub program_path: Vec<PathBuf>,
+    /// How this terminal shows a desktop notification.
+    pub notification: Notification,
 }
 
 impl Settings {
@@ -134,6 +138,7 @@ impl Settings {
             application_name: environment.text("PGAPPNAME"),
             tls_variables: environment.names_that_begin_with("PGSSL"),
             program_path: environment.program_path(),
+            notification: Notification::of(environment),
             profile,
             config_dir,
         })

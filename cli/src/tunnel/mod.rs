@@ -22,6 +22,7 @@ use hoop_shared::refusal::Refusal;
 use hoop_shared::tls::{Credential, Trust};
 use hoop_shared::wire::{Opened, Welcome};
 
+pub use dial::udp_passes;
 pub use error::TunnelError;
 pub(crate) use error::refused_in_tls;
 pub use stream::TunnelStream;

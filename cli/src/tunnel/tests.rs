@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod hostile;
+mod upgrade;
 mod world;
 
 use std::net::UdpSocket;

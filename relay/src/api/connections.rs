@@ -24,28 +24,26 @@ pub(super) const ROUTES: &[Route] = &[Route {
 async fn list(State(api): State<Arc<Api>>, caller: Caller, peer: Peer) -> Json<Vec<ConnectionListed>> {
     let rules = api.door.rules.load_full();
     let who = &**caller.identity();
+    let around = |reason| Circumstances {
+        reason,
+        source: peer.address.ip(),
+        now: SystemTime::now(),
+    };
     let mut listed: Vec<ConnectionListed> = rules
         .config()
         .connections
         .iter()
         .filter(|connection| {
             [None, Some(SOME_REASON)].into_iter().any(|reason| {
-                let around = Circumstances {
-                    reason,
-                    source: peer.address.ip(),
-                    now: SystemTime::now(),
-                };
-                !matches!(
-                    rules.policies().judge_connect(who, connection, &around),
-                    Verdict::Block { .. }
-                )
+                let verdict = rules.policies().judge_connect(who, connection, &around(reason));
+                !matches!(verdict, Verdict::Block { .. })
             })
         })
         .map(|connection| ConnectionListed {
             name: connection.name.clone(),
             protocol: connection.protocol,
             tags: connection.tags.clone(),
-            asks: rules.policies().asks(who, connection),
+            asks: rules.policies().asks(who, connection, &around(None)),
         })
         .collect();
     listed.sort_by(|a, b| a.name.cmp(&b.name));

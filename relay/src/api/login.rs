@@ -57,6 +57,7 @@ async fn info(State(api): State<Arc<Api>>) -> Json<Info> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         wire: (wire::OLDEST, wire::NEWEST),
         issuers: api.authn.providers(),
+        time: Some(time::OffsetDateTime::now_utc()),
     })
 }
 

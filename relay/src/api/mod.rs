@@ -19,7 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, SERVER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -40,6 +40,7 @@ use crate::store::Store;
 mod connections;
 mod health;
 mod login;
+mod providers;
 mod query;
 mod requests;
 #[cfg(test)]
@@ -90,6 +91,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         connections::ROUTES,
         health::ROUTES,
         login::ROUTES,
+        providers::ROUTES,
         requests::ROUTES,
         sessions::ROUTES,
     ]
@@ -117,7 +119,15 @@ pub fn router(api: Arc<Api>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::map_response(with_version))
         .with_state(api)
+}
+
+/// Says which version answers, so that a client of another one can say why it does not understand. `/v1/info` says it to anybody too.
+async fn with_version(mut response: Response) -> Response {
+    let version = HeaderValue::from_static(concat!("hoop-relay/", env!("CARGO_PKG_VERSION")));
+    response.headers_mut().insert(SERVER, version);
+    response
 }
 
 #[derive(Clone)]

@@ -80,6 +80,8 @@ pub struct Clerk {
     waiting: HashMap<RequestId, Waiting>,
     timers: BTreeSet<(Instant, RequestId)>,
     left: FuturesUnordered<BoxFuture<'static, RequestId>>,
+    /// Told to whoever follows all requests that the store has something new.
+    changed: watch::Sender<()>,
 }
 
 impl Clerk {
@@ -88,6 +90,7 @@ impl Clerk {
         inbox: mpsc::Receiver<Command>,
         commands: mpsc::WeakSender<Command>,
         pending_per_session: Arc<AtomicUsize>,
+        changed: watch::Sender<()>,
     ) -> Self {
         Self {
             store,
@@ -97,6 +100,7 @@ impl Clerk {
             waiting: HashMap::new(),
             timers: BTreeSet::new(),
             left: FuturesUnordered::new(),
+            changed,
         }
     }
 
@@ -184,6 +188,7 @@ impl Clerk {
         let timer = Instant::now() + ask.ttl.min(LONGEST);
         let record = Record::new(RequestId::random()?, ask, OffsetDateTime::now_utc());
         self.store.insert_request(&record).await?;
+        self.changed.send_replace(());
         tracing::info!(request = %record.id, session = %record.session, connection = record.connection, "held");
 
         let (outcome, watched) = watch::channel(None);
@@ -359,6 +364,7 @@ impl Clerk {
 
     /// Tells those who wait where a request stands, and forgets one that is over.
     fn tell(&mut self, record: &Record) {
+        self.changed.send_replace(());
         if let Some(waiting) = self.waiting.get(&record.id) {
             let outcome = record.outcome();
             waiting.outcome.send_if_modified(|known| {

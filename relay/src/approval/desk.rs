@@ -27,6 +27,7 @@ pub struct DeskOptions {
 pub struct Desk {
     commands: mpsc::Sender<Command>,
     pending_per_session: Arc<AtomicUsize>,
+    changes: watch::Receiver<()>,
 }
 
 impl Desk {
@@ -39,11 +40,19 @@ impl Desk {
     pub async fn open(store: Store, options: DeskOptions) -> Result<(Self, Clerk), StoreError> {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let pending_per_session = Arc::new(AtomicUsize::new(options.pending_per_session));
-        let clerk = Clerk::new(store, inbox, commands.downgrade(), Arc::clone(&pending_per_session));
+        let (changed, changes) = watch::channel(());
+        let clerk = Clerk::new(
+            store,
+            inbox,
+            commands.downgrade(),
+            Arc::clone(&pending_per_session),
+            changed,
+        );
         clerk.expire_left().await?;
         let desk = Self {
             commands,
             pending_per_session,
+            changes,
         };
         Ok((desk, clerk))
     }
@@ -110,6 +119,11 @@ impl Desk {
     pub async fn watch(&self, id: &RequestId) -> Option<watch::Receiver<Option<Outcome>>> {
         let id = id.clone();
         self.ask(|reply| Command::Watch { id, reply }).await.ok().flatten()
+    }
+
+    /// Is told that some request may have changed; which, the store says.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.clone()
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {

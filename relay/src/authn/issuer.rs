@@ -313,6 +313,17 @@ impl Issuer {
         if let Some(discovered) = fresh(&self.discovered) {
             return Ok(discovered);
         }
+        let discovered = Arc::new(self.read_discovery().await?);
+        keep(&self.discovered, &discovered);
+        Ok(discovered)
+    }
+
+    /// Asks the issuer who it is, whatever is known already.
+    pub(super) async fn reach(&self) -> Result<(), IssuerError> {
+        self.read_discovery().await.map(drop)
+    }
+
+    async fn read_discovery(&self) -> Result<Discovered, IssuerError> {
         let url = format!("{}/.well-known/openid-configuration", self.url.trim_end_matches('/'));
         let document = fetch(&self.http, &url, "its discovery").await?;
         let fields: Value =
@@ -325,9 +336,7 @@ impl Issuer {
             .ok_or(IssuerError::Document("discovery document"))?
             .to_owned();
         self.check_address(&jwks_uri)?;
-        let discovered = Arc::new(Discovered { document, jwks_uri });
-        keep(&self.discovered, &discovered);
-        Ok(discovered)
+        Ok(Discovered { document, jwks_uri })
     }
 
     /// Checks an address of the discovery document: one of an issuer in the net may not lead the relay to its own loopback.

@@ -36,6 +36,7 @@ mod issuer;
 mod json;
 mod keys;
 mod limits;
+mod reach;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -47,6 +48,7 @@ use device::Logins;
 use http::Http;
 use issuer::Issuers;
 use limits::{Gate, Rate};
+use reach::Reached;
 use view::View;
 
 /// A principal, as its login record has it.
@@ -180,6 +182,7 @@ pub struct Authn {
     view: View,
     logins: Logins,
     gate: Gate,
+    reached: Reached,
     on_revoked: RwLock<Vec<OnRevoked>>,
     tasks: TaskTracker,
 }
@@ -220,6 +223,7 @@ impl Authn {
             view,
             logins: Logins::default(),
             gate: Gate::default(),
+            reached: Reached::default(),
             on_revoked: RwLock::default(),
             tasks: TaskTracker::new(),
         }))

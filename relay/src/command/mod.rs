@@ -10,6 +10,7 @@ use crate::server::ServeError;
 
 mod check;
 mod dev;
+mod man_pages;
 mod policy;
 mod serve;
 mod users;
@@ -29,6 +30,8 @@ enum Command {
     Policy(policy::Policy),
     Users(users::Users),
     Dev(dev::Dev),
+    #[command(hide = true)]
+    ManPages(man_pages::ManPages),
 }
 
 /// How a command's data is written to standard output.
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Policy(policy) => policy.run(),
         Command::Users(users) => users.run(),
         Command::Dev(dev) => dev.run(),
+        Command::ManPages(man_pages) => man_pages.run(),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
     match &failure {

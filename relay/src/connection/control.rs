@@ -185,10 +185,32 @@ pub(super) async fn run<S: Service>(
             break left;
         }
     };
+    if let Left::Violation(what) = &left {
+        // A client of another version learns what was not understood. It may not read any more.
+        let refusal = violation(what);
+        let _gone = say(
+            writer,
+            Close {
+                session: None,
+                refusal: Some(refusal),
+            },
+        )
+        .await;
+    }
     if matches!(left, Left::Bye) {
         leases.into_values().for_each(|lease| service.close(lease));
     }
     left
+}
+
+/// The refusal of what cannot be understood, with the versions that may explain it.
+pub(super) fn violation(what: &str) -> Refusal {
+    let message = format!("the relay cannot read this: {what}");
+    Refusal::new(Code::ProtocolViolation, message).hint(concat!(
+        "the relay is version ",
+        env!("CARGO_PKG_VERSION"),
+        ": use the hoopctl of that version, or ask for the relay to be updated"
+    ))
 }
 
 fn draining() -> Refusal {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::socket::ReactorRuntime;
 use hoop_shared::wire::{Attached, Frame, FrameReader, Refused};
 use metrics::counter;
@@ -163,7 +162,7 @@ async fn serve<S: Service>(context: &Arc<Context<S>>, connection: &Connection, c
             }
         }
     };
-    if matches!(left, Left::Bye | Left::Closed) {
+    if matches!(left, Left::Bye | Left::Closed | Left::Violation(_)) {
         // The client is done, or told: what still runs says so in its own protocol before the connection goes.
         farewell(&mut send).await;
     } else {
@@ -187,8 +186,11 @@ async fn attach<S: Service>(context: Arc<Context<S>>, who: S::Who, mut send: Sen
     let mut reader = FrameReader::new(receive);
     let answer = match control::first_frame(&mut reader).await {
         Ok(Frame::Attach(attach)) => context.service.attach(&who, &attach.session),
-        Ok(other) => Err(violation(&format!("a {} frame instead of an attach", other.name()))),
-        Err(Left::Violation(what)) => Err(violation(&what)),
+        Ok(other) => Err(control::violation(&format!(
+            "a {} frame instead of an attach",
+            other.name()
+        ))),
+        Err(Left::Violation(what)) => Err(control::violation(&what)),
         Err(left) => return debug!(%left, "stream ends before it began"),
     };
     match answer {
@@ -207,8 +209,4 @@ async fn attach<S: Service>(context: Arc<Context<S>>, who: S::Who, mut send: Sen
             }
         }
     }
-}
-
-pub(super) fn violation(what: &str) -> Refusal {
-    Refusal::new(Code::ProtocolViolation, format!("the relay cannot read this: {what}"))
 }

@@ -25,7 +25,7 @@ use super::control::{self, Left};
 use super::gate::{Gate, Place};
 use super::reactor::{Context, note};
 use super::service::{Client, Service};
-use super::{ClientStream, Peer, Phase, Tls, http, quic};
+use super::{ClientStream, Peer, Phase, Tls, http};
 
 /// How long a client has for its ClientHello, and then for the rest of the handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -234,8 +234,8 @@ async fn serve<S: Service>(context: &Arc<Context<S>>, client: &Client, stream: T
                 Err(refusal) => refusal,
             }
         }
-        Ok(other) => quic::violation(&format!("a {} frame instead of a hello or an attach", other.name())),
-        Err(Left::Violation(what)) => quic::violation(&what),
+        Ok(other) => control::violation(&format!("a {} frame instead of a hello or an attach", other.name())),
+        Err(Left::Violation(what)) => control::violation(&what),
         Err(left) => return left,
     };
     if control::say(reader.get_mut(), Refused { number: None, refusal })

@@ -65,6 +65,17 @@ impl Attributes {
         Self(self.0 | (1 << attribute as u8))
     }
 
+    /// Whether another hour or another address may change what is read.
+    pub(super) fn depend_on_the_moment(self) -> bool {
+        self.has(Attribute::Hour) || self.has(Attribute::SourceIp)
+    }
+
+    /// Whether what is done, or the reason that is given for it, may change what is read.
+    pub(super) fn depend_on_the_operation(self) -> bool {
+        let moment = Self::default().with(Attribute::Hour).with(Attribute::SourceIp);
+        self.0 & !moment.0 != 0
+    }
+
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

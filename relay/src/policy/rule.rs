@@ -31,6 +31,8 @@ pub(super) struct Rule {
     pub(super) reads: Attributes,
     /// Its condition names an action, whose groups must then be known.
     pub(super) names_action: bool,
+    /// Its condition asks about the resource: what its scope takes is not all that decides.
+    pub(super) names_resource: bool,
     principal: PrincipalConstraint,
     action: ActionConstraint,
     resource: ResourceConstraint,
@@ -71,9 +73,14 @@ impl Rule {
                 troubles.push(Trouble::Warning(message, Some(format!("known annotations: {known}"))));
             }
         }
-        let (reads, names_action) = match policy.to_json() {
-            Ok(json) => (Attributes::read_by(&json), names_action(json.get("conditions"))),
-            Err(_) => (Attributes::ALL, true),
+        let (reads, names_action, names_resource) = match policy.to_json() {
+            Ok(json) => {
+                let conditions = json.get("conditions");
+                let names_resource = has_text(conditions, |text| text == "resource");
+                let names_action = has_text(conditions, |text| text.ends_with("Action"));
+                (Attributes::read_by(&json), names_action, names_resource)
+            }
+            Err(_) => (Attributes::ALL, true, true),
         };
         let after = troubles
             .iter()
@@ -89,6 +96,7 @@ impl Rule {
             requirement,
             reads,
             names_action,
+            names_resource,
             principal: policy.principal_constraint(),
             action: policy.action_constraint(),
             resource: policy.resource_constraint(),
@@ -141,21 +149,17 @@ impl Rule {
             _ => false,
         }
     }
-
-    /// Whether it has a `when` or `unless`.
-    pub(super) fn is_conditional(&self) -> bool {
-        self.policy.has_non_scope_constraint()
-    }
 }
 
-/// Whether an entity of the type of actions stands in Cedar's JSON of the conditions.
-fn names_action(conditions: Option<&serde_json::Value>) -> bool {
+/// Whether a text that fits stands in Cedar's JSON of the conditions: the name of a variable, of an entity's type, or a text that looks
+/// like one, which then counts as one.
+fn has_text(conditions: Option<&serde_json::Value>, fits: impl Fn(&str) -> bool) -> bool {
     let mut open: Vec<_> = conditions.into_iter().collect();
     while let Some(value) = open.pop() {
         match value {
             serde_json::Value::Array(items) => open.extend(items),
             serde_json::Value::Object(fields) => open.extend(fields.values()),
-            serde_json::Value::String(text) if text.ends_with("Action") => return true,
+            serde_json::Value::String(text) if fits(text) => return true,
             _ => {}
         }
     }

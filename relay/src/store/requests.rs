@@ -1,6 +1,7 @@
-//! Requests for approval, with their decisions. Each change reads, changes and writes a request in one transaction.
+//! Requests for approval, with their decisions. Each change reads, changes and writes a request in one transaction, and makes its
+//! revision the newest: see [`Changes`].
 
-use hoop_shared::api::{PrincipalKind, Request, RequestKind, RequestStatus};
+use hoop_shared::api::{PrincipalKind, RequestKind};
 use hoop_shared::id::{RequestId, SessionId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
@@ -9,53 +10,12 @@ use time::OffsetDateTime;
 use super::{Store, StoreError, from_millis, from_millis_option, millis};
 use crate::approval::{Decider, Ended, Person, Record, Standing, Standings, Verdict};
 
+mod list;
+
+pub use list::{Changes, Listed, Page, RequestFilter, Viewer};
+
 const COLUMNS: &str = "number, id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason, \
      statement, parameters, effects, rules, requirements, digest, details, created, expires, ended, why";
-
-/// A list has the first 8192 characters of a statement, and other parts only if they are not longer. One request has all of it.
-const LISTED_COLUMNS: &str = "number, id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason, \
-     substr(statement, 1, 8192) AS statement, iif(octet_length(parameters) > 8192, '[]', parameters) AS parameters, \
-     iif(octet_length(effects) > 8192, '[]', effects) AS effects, rules, requirements, digest, \
-     iif(octet_length(details) > 8192, '[]', details) AS details, created, expires, ended, why, \
-     length(statement) > 8192 OR max(octet_length(parameters), octet_length(effects), octet_length(details)) > 8192 AS shortened";
-
-/// A request in a list: what may be long is shortened.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The request; its statement may be only the beginning.
-    pub record: Record,
-    /// Something was left out.
-    pub shortened: bool,
-}
-
-impl Listed {
-    /// The request as JSON has it, saying that something was left out.
-    pub fn shown(&self) -> Request {
-        let mut shown = self.record.shown();
-        if self.shortened {
-            shown.details.push((
-                "shortened".to_owned(),
-                format!("`requests show {}` has all of it", shown.id),
-            ));
-        }
-        shown
-    }
-}
-
-/// Which requests somebody may see in a list.
-#[derive(Clone, Debug)]
-pub struct RequestFilter {
-    /// Those that they made or decided about.
-    pub of: Person,
-    /// Those that one of these groups may decide about.
-    pub approver_groups: Vec<String>,
-    /// Only these statuses; empty: all.
-    pub status: Vec<RequestStatus>,
-    /// Only those made before this one.
-    pub before: Option<RequestId>,
-    /// At most so many, the newest first.
-    pub limit: u32,
-}
 
 impl Store {
     /// Stores a new request.
@@ -66,8 +26,9 @@ impl Store {
         let mut tx = self.write().await?;
         let number: i64 = sqlx::query_scalar(
             "INSERT INTO requests (id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason,
-                                   statement, parameters, effects, rules, requirements, digest, details, created, expires)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+                                   statement, parameters, effects, rules, requirements, digest, details, created, expires, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                     (SELECT coalesce(max(revision), 0) + 1 FROM requests)) RETURNING number",
         )
         .bind(record.id.as_str())
         .bind(word(&record.kind)?)
@@ -168,40 +129,6 @@ impl Store {
         let mut tx = self.pool().begin().await?;
         standing(&mut tx, &of.person, &of.login, OffsetDateTime::now_utc()).await
     }
-
-    /// Gives requests that somebody may see, the newest first.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn requests(&self, filter: &RequestFilter) -> Result<Vec<Listed>, StoreError> {
-        let statuses = filter.status.iter().map(word).collect::<Result<Vec<_>, _>>()?;
-        let mut tx = self.pool().begin().await?;
-        let rows = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {LISTED_COLUMNS} FROM requests
-             WHERE ((issuer = ?1 AND subject = ?2)
-                    OR number IN (SELECT request FROM request_approvers WHERE approver IN (SELECT value FROM json_each(?3)))
-                    OR number IN (SELECT request FROM request_decisions WHERE issuer = ?1 AND subject = ?2))
-               AND (?4 = '[]' OR status IN (SELECT value FROM json_each(?4)))
-               AND (?5 IS NULL OR number < (SELECT number FROM requests WHERE id = ?5))
-             ORDER BY number DESC LIMIT ?6"
-        )))
-        .bind(&filter.of.issuer)
-        .bind(&filter.of.subject)
-        .bind(json(&filter.approver_groups)?)
-        .bind(json(&statuses)?)
-        .bind(filter.before.as_ref().map(RequestId::as_str))
-        .bind(filter.limit)
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut listed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            listed.push(Listed {
-                record: complete(&mut tx, row).await?.1,
-                shortened: row.try_get("shortened")?,
-            });
-        }
-        Ok(listed)
-    }
 }
 
 async fn load(tx: &mut Transaction<'static, Sqlite>, id: &RequestId) -> Result<Option<(i64, Record)>, StoreError> {
@@ -288,7 +215,10 @@ async fn write(
     record: &Record,
     known: usize,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE requests SET status = ?, ended = ?, why = ? WHERE number = ?")
+    sqlx::query(
+        "UPDATE requests SET status = ?, ended = ?, why = ?, revision = (SELECT coalesce(max(revision), 0) + 1 FROM requests)
+         WHERE number = ?",
+    )
         .bind(word(&record.status)?)
         .bind(record.ended.as_ref().map(|ended| millis(ended.time)))
         .bind(record.ended.as_ref().map(|ended| &ended.why))

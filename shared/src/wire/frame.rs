@@ -1,4 +1,7 @@
 //! The frames' types and contents.
+//!
+//! What the relay says may have fields that this build does not know: a newer relay adds them, and they are ignored. What a client asks for
+//! (`Open`, `Attach`) may not: a relay that ignored a field would give more than was asked for, so it refuses.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -66,7 +69,6 @@ pub struct Open {
 
 /// A session was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Opened {
     /// The number of the [`Open`].
     pub number: u32,
@@ -89,7 +91,6 @@ pub struct Opened {
 
 /// Refuses an [`Open`] (with its number), an [`Attach`] or a [`Hello`] (without).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Refused {
     /// The number of the [`Open`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,12 +109,10 @@ pub struct Attach {
 
 /// From here on the stream carries the protocol's own bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Attached {}
 
 /// Something for the person to see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Notice {
     /// The session that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +123,6 @@ pub struct Notice {
 
 /// Ends a session, or without one the whole connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Close {
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +134,6 @@ pub struct Close {
 
 /// The client ends the connection and all its sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Bye {}
 
 macro_rules! frames {

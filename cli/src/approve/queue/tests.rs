@@ -17,11 +17,12 @@ fn press(queue: &mut Queue, keys: &str) -> Option<Action> {
 
 fn queue() -> Queue {
     let mut queue = Queue::new("bo".to_owned(), 200);
-    queue.listed(vec![
+    queue.take(vec![
         request(3, "agent", "select 3"),
         request(2, "ana", "delete from orders"),
         request(1, "agent", "select 1"),
     ]);
+    queue.complete();
     load(&mut queue);
     queue
 }
@@ -29,10 +30,25 @@ fn queue() -> Queue {
 /// Lets the relay give what is missing, and the screen show all of it.
 fn load(queue: &mut Queue) {
     while let Some(id) = queue.missing() {
-        let listed = queue.selected().cloned().ok_or_else(|| "gone".to_owned());
-        queue.fetched(&id, listed);
+        let number = id.as_str().trim_start_matches("r-").parse().unwrap_or(0);
+        queue.fetched(&id, Ok(whole(number)));
     }
-    queue.viewed(10, 10);
+    queue.details(80, 100, NOW);
+}
+
+/// A request as the relay gives it whole, with nothing before it.
+fn whole(number: u8) -> Whole {
+    Whole {
+        request: request(number, "agent", "select 1"),
+        past: Some(Vec::new()),
+    }
+}
+
+fn ended(number: u8, status: RequestStatus) -> Request {
+    Request {
+        status,
+        ..request(number, "agent", "select 1")
+    }
 }
 
 fn selected(queue: &Queue) -> &str {
@@ -102,10 +118,11 @@ fn a_list_that_changes_does_not_move_the_decision() {
     assert_eq!(selected(&queue), "r-000000000002");
     press(&mut queue, "a\n");
     // Older ones come and go above and below.
-    queue.listed(vec![
+    queue.take(vec![
         request(0, "agent", "select 0"),
-        request(2, "ana", "delete from orders"),
         request(9, "agent", "select 9"),
+        ended(1, RequestStatus::Denied),
+        ended(3, RequestStatus::Expired),
     ]);
     assert_eq!(selected(&queue), "r-000000000002");
     assert_eq!(
@@ -123,13 +140,13 @@ fn a_request_that_ends_while_one_types_is_not_replaced_by_another() {
     for keys in ["a", "a\n"] {
         let mut queue = queue();
         press(&mut queue, keys);
-        queue.listed(vec![request(2, "ana", "delete from orders")]);
+        queue.take(vec![ended(1, RequestStatus::Cancelled)]);
         assert_eq!(queue.mode(), &Mode::Browse);
         assert_eq!(press(&mut queue, "y"), None);
         assert!(
             queue
                 .message()
-                .is_some_and(|message| message.starts_with("r-000000000001 no longer waits"))
+                .is_some_and(|message| message == "r-000000000001 no longer waits: it is cancelled")
         );
         assert_eq!(selected(&queue), "r-000000000002");
     }
@@ -138,7 +155,7 @@ fn a_request_that_ends_while_one_types_is_not_replaced_by_another() {
 #[test]
 fn only_what_was_loaded_whole_can_be_decided() {
     let mut queue = Queue::new("bo".to_owned(), 200);
-    queue.listed(vec![request(1, "agent", "select 1")]);
+    queue.take(vec![request(1, "agent", "select 1")]);
     press(&mut queue, "a");
     assert_eq!(
         (queue.mode(), queue.message()),
@@ -155,15 +172,77 @@ fn only_what_was_loaded_whole_can_be_decided() {
 #[test]
 fn ones_own_and_ended_requests_are_no_choice() {
     let mut queue = Queue::new("bo".to_owned(), 3);
-    let mut ended = request(2, "agent", "select 2");
-    ended.status = RequestStatus::Denied;
-    queue.listed(vec![
+    queue.take(vec![
         request(1, "bo", "select 1"),
-        ended,
+        ended(2, RequestStatus::Denied),
         request(3, "agent", "select 3"),
     ]);
-    assert_eq!(queue.shown().len(), 1);
-    assert_eq!(queue.totals(), (1, 1, true));
+    assert_eq!((queue.list().len(), queue.list().totals()), (1, (1, 1)));
+    assert_eq!(selected(&queue), "r-000000000003");
+}
+
+#[test]
+fn what_is_gone_when_everything_is_listed_anew_is_not_decided() {
+    let mut queue = queue();
+    press(&mut queue, "a\n");
+    queue.begin();
+    queue.take(vec![request(2, "ana", "delete from orders")]);
+    assert!(matches!(queue.mode(), Mode::Confirm { .. }), "not before all is known");
+    queue.complete();
+    assert_eq!((queue.mode(), selected(&queue)), (&Mode::Browse, "r-000000000002"));
+    assert_eq!(press(&mut queue, "y"), None);
+}
+
+#[test]
+fn only_some_are_kept_whole_and_the_selected_one_is() {
+    let mut queue = Queue::new("bo".to_owned(), 200);
+    queue.take((1..=50).map(|number| request(number, "agent", "select 1")).collect());
+    for _ in 0..50 {
+        load(&mut queue);
+        press(&mut queue, "j");
+    }
+    assert_eq!(queue.whole.len(), KEPT_WHOLE);
+    assert!(queue.details(80, 10, NOW).is_some(), "the selected one is among them");
+    assert_eq!(queue.asked.len(), 0);
+}
+
+#[test]
+fn many_keys_move_far() {
+    let mut queue = Queue::new("bo".to_owned(), 200);
+    queue.take((1..=50).map(|number| request(number, "agent", "select 1")).collect());
+    press(&mut queue, "JJk");
+    assert_eq!(selected(&queue), "r-000000000020");
+    queue.key(KeyEvent::new(KeyCode::End, KeyModifiers::NONE));
+    assert_eq!(selected(&queue), "r-000000000050");
+    press(&mut queue, "KJJ");
+    assert_eq!(selected(&queue), "r-000000000050");
+    queue.key(KeyEvent::new(KeyCode::Home, KeyModifiers::NONE));
+    assert_eq!(selected(&queue), "r-000000000001");
+}
+
+#[test]
+fn a_search_shows_where_it_is_in_the_details() {
+    let mut statement: String = (0..100).map(|line| format!("select {line};\n")).collect();
+    statement.push_str("drop table orders;\nselect 1;\nDROP TABLE customers");
+    let mut queue = Queue::new("bo".to_owned(), 200);
+    queue.take(vec![request(1, "agent", &statement)]);
+    let id = queue.missing();
+    assert!(id.is_some());
+    let request = request(1, "agent", &statement);
+    queue.fetched(&request.id.clone(), Ok(Whole { request, past: None }));
+    let top = |queue: &mut Queue| queue.details(80, 10, NOW).map(|(_, _, top)| top);
+    assert_eq!(top(&mut queue), Some(0));
+    press(&mut queue, "sDrop table\n");
+    let first = top(&mut queue);
+    assert!(first > Some(100), "{first:?}");
+    press(&mut queue, "n");
+    assert_eq!(top(&mut queue), first.map(|row| row + 2));
+    press(&mut queue, "n");
+    assert_eq!(top(&mut queue), first, "and around");
+    press(&mut queue, "snowhere\n");
+    assert_eq!(queue.message(), Some("it is not in this request"));
+    press(&mut queue, "\x1b");
+    assert_eq!(queue.search(), "");
 }
 
 #[test]
@@ -199,30 +278,40 @@ fn what_one_approved_waits_for_others() {
 fn a_filter_narrows_and_escape_takes_it_away() {
     let mut queue = queue();
     press(&mut queue, "/ANA\n");
-    assert_eq!((queue.shown().len(), selected(&queue)), (1, "r-000000000002"));
+    assert_eq!((queue.list().len(), selected(&queue)), (1, "r-000000000002"));
     press(&mut queue, "/x\n");
-    assert_eq!((queue.shown().len(), selected(&queue)), (0, ""));
+    assert_eq!((queue.list().len(), queue.place()), (0, None));
     assert_eq!(press(&mut queue, "a\ny"), None, "nothing is selected");
     press(&mut queue, "\x1b");
-    assert_eq!(queue.shown().len(), 3);
+    assert_eq!(queue.list().len(), 3);
 }
 
 #[test]
 fn what_was_not_on_the_screen_is_counted() {
-    let mut queue = queue();
-    press(&mut queue, "j");
-    assert_eq!(queue.viewed(100, 10), 0);
-    assert_eq!(queue.unseen(), 90);
+    let mut queue = Queue::new("bo".to_owned(), 200);
+    queue.take(vec![request(1, "agent", "a"), request(2, "agent", "b")]);
+    let id = request(1, "", "").id;
+    queue.missing();
+    queue.fetched(&id, Ok(whole(1)));
+    let lines = queue.details(80, 1000, NOW).map_or(0, |(layout, ..)| layout.len());
+    queue.view = View::default();
+    let top = |queue: &mut Queue| queue.details(80, 10, NOW).map_or(0, |(_, _, top)| top);
+    assert_eq!((top(&mut queue), queue.unseen()), (0, lines - 10));
     press(&mut queue, " ");
-    assert_eq!(queue.viewed(100, 10), 9);
-    assert_eq!(queue.unseen(), 81);
+    assert_eq!(
+        (top(&mut queue), queue.unseen()),
+        (9.min(lines - 10), (lines - 10).saturating_sub(9))
+    );
     press(&mut queue, "G");
-    assert_eq!((queue.viewed(100, 10), queue.unseen()), (90, 0));
+    assert_eq!((top(&mut queue), queue.unseen()), (lines - 10, 0));
     press(&mut queue, "g");
-    assert_eq!((queue.viewed(100, 10), queue.unseen()), (0, 0));
-    press(&mut queue, "k");
-    assert_eq!(queue.viewed(100, 10), 0);
-    assert_eq!(queue.unseen(), 90, "another request begins anew");
+    assert_eq!((top(&mut queue), queue.unseen()), (0, 0));
+    press(&mut queue, "jk");
+    assert_eq!(
+        (top(&mut queue), queue.unseen()),
+        (0, lines - 10),
+        "another request begins anew"
+    );
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::approve::detail::samples::{NOW, request};
+use crate::approve::queue::Whole;
+use hoop_shared::api::Request;
 
 fn drawn(queue: &mut Queue, width: u16, height: u16, colour: bool) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -30,15 +32,19 @@ fn lines(terminal: &Terminal<TestBackend>) -> Vec<String> {
 
 fn queue(requests: Vec<Request>) -> Queue {
     let mut queue = Queue::new("bo".to_owned(), 200);
-    queue.listed(requests);
-    load(&mut queue);
+    queue.take(requests.clone());
+    queue.complete();
+    load(&mut queue, &requests);
     queue
 }
 
-fn load(queue: &mut Queue) {
+fn load(queue: &mut Queue, requests: &[Request]) {
     if let Some(id) = queue.missing() {
-        let whole = queue.selected().cloned().ok_or_else(String::new);
-        queue.fetched(&id, whole);
+        let request = requests.iter().find(|request| request.id == id).cloned().unwrap();
+        let mut before = super::super::detail::samples::request(9, &request.principal, "update t set a = 1");
+        before.status = hoop_shared::api::RequestStatus::Spent;
+        let past = Some(vec![before]);
+        queue.fetched(&id, Ok(Whole { request, past }));
     }
 }
 
@@ -137,17 +143,82 @@ fn hostile_text_neither_hides_nor_breaks_the_screen() {
 
 #[test]
 fn no_size_is_too_small() {
-    let mut queue = queue(vec![
+    let requests = vec![
         request(1, "agent", "select 1"),
         request(2, "日本語日本語日本語", "select '日本語'"),
-    ]);
+    ];
+    let mut queue = queue(requests.clone());
     for (width, height) in [(1, 1), (2, 5), (10, 3), (79, 8), (300, 100)] {
         for c in ['j', 'a', 'x', '\n', 'n'] {
             press(&mut queue, c);
-            load(&mut queue);
+            load(&mut queue, &requests);
             drawn(&mut queue, width, height, true);
         }
     }
     let mut empty = Queue::new("bo".to_owned(), 200);
+    empty.complete();
     assert!(lines(&drawn(&mut empty, 80, 24, false))[0].starts_with("Nothing waits"));
+}
+
+#[test]
+fn ten_thousand_requests_are_drawn_as_fast_as_ten() {
+    let mut queue = Queue::new("bo".to_owned(), 20_000);
+    for page in 0..20_u32 {
+        queue.take(
+            (0..500)
+                .map(|number| {
+                    let mut one = request(1, "agent", "delete from orders where id = 1");
+                    one.id = format!("r-{:012}", page * 500 + number).parse().unwrap();
+                    one
+                })
+                .collect(),
+        );
+    }
+    queue.complete();
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        press(&mut queue, 'J');
+        drawn(&mut queue, 80, 24, true);
+    }
+    // A drawing at a key takes much less than a blink, also in a build without optimisations on a busy machine.
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    let lines = lines(&drawn(&mut queue, 80, 24, false));
+    assert!(lines[0].starts_with("10000 requests wait"), "{}", lines[0]);
+}
+
+#[test]
+fn a_statement_of_megabytes_is_laid_out_once() {
+    let statement = "select 1; -- and so on\n".repeat(200_000);
+    let mut queue = queue(vec![request(1, "agent", &statement)]);
+    drawn(&mut queue, 80, 24, true);
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        press(&mut queue, ' ');
+        drawn(&mut queue, 80, 24, true);
+    }
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    press(&mut queue, 'G');
+    assert!(
+        lines(&drawn(&mut queue, 80, 24, false))
+            .iter()
+            .all(|line| !line.contains("more lines below"))
+    );
+}
+
+#[test]
+fn the_statement_is_coloured_and_what_hides_in_it_stands_out() {
+    let mut queue = queue(vec![request(1, "agent", "delete from t where a = 'x' -- \u{202e}")]);
+    let terminal = drawn(&mut queue, 80, 40, true);
+    let buffer = terminal.backend().buffer();
+    let row = (0..40).find(|y| buffer[(0, *y)].symbol() == "│").unwrap();
+    let colour_at = |text: &str| {
+        let line: String = (0..80).map(|x| buffer[(x, row)].symbol()).collect();
+        let column = line.find(text).map(|byte| line[..byte].chars().count()).unwrap();
+        let cell = &buffer[(u16::try_from(column).unwrap(), row)];
+        (cell.fg, cell.modifier.contains(Modifier::REVERSED))
+    };
+    assert_eq!(colour_at("delete"), (Color::Cyan, false));
+    assert_eq!(colour_at("'x'"), (Color::Green, false));
+    assert_eq!(colour_at("-- "), (Color::Yellow, false));
+    assert_eq!(colour_at("\\u{202e}"), (Color::Red, true));
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::api::{Request, RequestStatus};
 use hoop_shared::id::RequestId;
 use hoop_shared::refusal::{Code, Refusal};
 use time::OffsetDateTime;
 
 use crate::approve::detail::{self, describe};
+use crate::complete;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::printer::span::{self, between, short};
@@ -50,7 +52,7 @@ struct LsArgs {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
     /// Only requests made before this one
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(complete::requests))]
     before: Option<RequestId>,
 }
 
@@ -59,6 +61,7 @@ struct LsArgs {
 #[command(after_help = "Example:\n  hoopctl requests show r-0123456789ab")]
 struct ShowArgs {
     /// The request
+    #[arg(add = ArgValueCandidates::new(complete::requests))]
     id: RequestId,
 }
 
@@ -69,6 +72,7 @@ struct ShowArgs {
 #[command(after_help = "Example:\n  hoopctl requests wait r-0123456789ab --wait 10m")]
 struct WaitArgs {
     /// The request
+    #[arg(add = ArgValueCandidates::new(complete::requests))]
     id: RequestId,
     /// How long at most [default: until it expires]
     #[arg(long, value_name = "DUR", value_parser = span::parse)]
@@ -80,6 +84,7 @@ struct WaitArgs {
 #[command(after_help = "Example:\n  hoopctl requests cancel r-0123456789ab")]
 struct CancelArgs {
     /// The request
+    #[arg(add = ArgValueCandidates::new(complete::own_requests))]
     id: RequestId,
 }
 
@@ -144,7 +149,10 @@ pub fn path(id: &RequestId) -> String {
 /// Stdout cannot be written.
 pub fn show(request: &Request, context: &Context) -> Result<()> {
     context.printer.show(request, |request| {
-        detail::text(&describe(request, OffsetDateTime::now_utc()))
+        detail::text(
+            &describe(request, OffsetDateTime::now_utc()),
+            context.printer.data_has_colour(),
+        )
     })
 }
 

@@ -1,12 +1,14 @@
 //! `hoopctl sessions`
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::api::{EventShown, SessionShown, SessionSummary, Verified};
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Code;
 use time::OffsetDateTime;
 
 use super::requests::shortened;
+use crate::complete;
 use crate::context::{Context, rfc3339};
 use crate::error::{Error, Result};
 use crate::printer::span::{between, short};
@@ -43,7 +45,7 @@ struct LsArgs {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
     /// Only sessions that began before this one
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(complete::sessions))]
     before: Option<SessionId>,
 }
 
@@ -52,6 +54,7 @@ struct LsArgs {
 #[command(after_help = "Example:\n  hoopctl sessions show s-0123456789ab -o json")]
 struct ShowArgs {
     /// The session
+    #[arg(add = ArgValueCandidates::new(complete::sessions))]
     id: SessionId,
 }
 
@@ -62,6 +65,7 @@ struct ShowArgs {
 #[command(after_help = "Example:\n  hoopctl sessions verify s-0123456789ab")]
 struct VerifyArgs {
     /// The session
+    #[arg(add = ArgValueCandidates::new(complete::sessions))]
     id: SessionId,
 }
 
@@ -70,6 +74,7 @@ struct VerifyArgs {
 #[command(after_help = "Example:\n  hoopctl sessions kill s-0123456789ab")]
 struct KillArgs {
     /// The session
+    #[arg(add = ArgValueCandidates::new(complete::sessions))]
     id: SessionId,
 }
 

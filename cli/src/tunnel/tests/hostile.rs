@@ -15,7 +15,7 @@ use super::world::{Ca, World, exchange, run};
 use super::*;
 
 /// A QUIC connection with a good certificate, before its first frame.
-async fn connection(dial: &Dial) -> (quinn::Endpoint, Connection) {
+pub(super) async fn connection(dial: &Dial) -> (quinn::Endpoint, Connection) {
     let verifier = RelayVerifier::new(&dial.trust).unwrap();
     let tls = client_config(verifier, Some(dial.credential.clone()), &[ALPN_TUNNEL]).unwrap();
     let config = quinn::ClientConfig::new(std::sync::Arc::new(QuicClientConfig::try_from(tls).unwrap()));
@@ -29,13 +29,13 @@ async fn connection(dial: &Dial) -> (quinn::Endpoint, Connection) {
     (endpoint, connection)
 }
 
-fn bytes(frame: impl Into<Frame>) -> Vec<u8> {
+pub(super) fn bytes(frame: impl Into<Frame>) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode(&frame.into(), &mut bytes).unwrap();
     bytes
 }
 
-fn hello() -> Hello {
+pub(super) fn hello() -> Hello {
     Hello {
         wire: (1, 1),
         build: "test".into(),

@@ -79,7 +79,7 @@ impl Ca {
         Trust::Pin(Pin::of(&self.certificate).unwrap())
     }
 
-    fn issue(&self, usage: ExtendedKeyUsagePurpose, until: SystemTime) -> Credential {
+    pub fn issue(&self, usage: ExtendedKeyUsagePurpose, until: SystemTime) -> Credential {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([PRIVATE_NAME.to_owned()]).unwrap();
         params.extended_key_usages = vec![usage];

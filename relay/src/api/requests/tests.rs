@@ -168,3 +168,120 @@ async fn lists_are_bounded() {
         (100, 1, 500)
     );
 }
+
+#[tokio::test]
+async fn whoever_follows_is_told_of_each_change_that_they_may_see() {
+    let world = World::open().await;
+    let (_, begin) = world.get("bo", "/v1/requests/changes").await;
+    assert_eq!((&begin["requests"], &begin["anew"]), (&json!([]), &json!(false)));
+    let follow =
+        |after: &serde_json::Value, seconds: u32| format!("/v1/requests/changes?after={after}&seconds={seconds}");
+    let started = Instant::now();
+    let path = follow(&begin["after"], 30);
+    let ((_, made), held) = tokio::join!(world.get("bo", &path), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.hold().await
+    });
+    assert!(
+        started.elapsed() < Duration::from_secs(9),
+        "it was told, not found by looking again"
+    );
+    assert_eq!(
+        (&made["requests"][0]["id"], &made["requests"][0]["status"]),
+        (&json!(held.id()), &json!("pending"))
+    );
+    for who in ["ana", "job"] {
+        let (status, seen) = world.get(who, &follow(&begin["after"], 0)).await;
+        assert_eq!((status, &seen["requests"]), (StatusCode::OK, &json!([])), "{who}");
+    }
+    let decision = format!("/v1/requests/{}/decision", held.id());
+    world
+        .ask("bo", "POST", &decision, Some(json!({"approve": false, "reason": "no"})))
+        .await;
+    let (_, ended) = world.get("agent", &follow(&made["after"], 30)).await;
+    assert_eq!(ended["requests"][0]["status"], "denied");
+    let (_, quiet) = world.get("agent", &follow(&ended["after"], 0)).await;
+    assert_eq!(quiet["requests"], json!([]));
+    let (_, strange) = world.get("agent", &follow(&json!(1_000_000), 30)).await;
+    assert_eq!((&strange["anew"], &strange["after"]), (&json!(true), &ended["after"]));
+}
+
+#[tokio::test]
+async fn an_approver_sees_what_a_principal_asked_for_before_and_how_it_ended() {
+    let world = World::open().await;
+    let first = world.hold().await;
+    let decision = format!("/v1/requests/{}/decision", first.id());
+    world
+        .ask("bo", "POST", &decision, Some(json!({"approve": false, "reason": "no"})))
+        .await;
+    let (second, third) = (world.hold().await, world.hold().await);
+    let (_, before) = world.get("bo", &format!("/v1/requests/{}/history", third.id())).await;
+    let ids: Vec<_> = before.as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(ids, [json!(second.id()), json!(first.id())]);
+    assert_eq!(
+        (&before[1]["status"], &before[1]["decisions"][0]["by"]),
+        (&json!("denied"), &json!("bo"))
+    );
+    let (_, one) = world
+        .get("bo", &format!("/v1/requests/{}/history?limit=1", third.id()))
+        .await;
+    assert_eq!(one.as_array().unwrap().len(), 1);
+    for who in ["ana", "job"] {
+        let (status, _) = world.get(who, &format!("/v1/requests/{}/history", third.id())).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{who}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_begins_with_the_oldest_where_it_is_asked_to() {
+    let world = World::open().await;
+    let (first, second) = (world.hold().await, world.hold().await);
+    let (_, page) = world
+        .get("bo", "/v1/requests?status=pending&order=oldest&limit=1&brief=true")
+        .await;
+    assert_eq!((&page[0]["id"], &page[0]["effects"]), (&json!(first.id()), &json!([])));
+    let path = format!("/v1/requests?status=pending&order=oldest&after={}", first.id());
+    assert_eq!(world.get("bo", &path).await.1[0]["id"], json!(second.id()));
+    let mixed = format!("/v1/requests?after={}", first.id());
+    assert_eq!(world.get("bo", &mixed).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn ten_thousand_that_wait_come_in_pages_without_a_gap() {
+    let world = World::open().await;
+    let held = world.hold().await;
+    // Copies of one row: each is as good as one that was held.
+    sqlx::query(
+        "WITH RECURSIVE counter (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counter WHERE n < 9999)
+         INSERT INTO requests (id, kind, status, session, connection, label, principal, issuer, subject, login, groups, reason,
+                               statement, parameters, effects, rules, requirements, digest, details, created, expires, revision)
+         SELECT printf('r-%012d', n), kind, status, session, connection, label, principal, issuer, subject, login, groups, reason,
+                statement, parameters, effects, rules, requirements, digest, details, created, expires, revision + n
+         FROM counter, requests WHERE id = ?",
+    )
+    .bind(held.id().as_str())
+    .execute(world.store.pool())
+    .await
+    .unwrap();
+    sqlx::query("INSERT OR IGNORE INTO request_approvers (request, approver) SELECT number, 'dba' FROM requests")
+        .execute(world.store.pool())
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let mut seen = std::collections::HashSet::new();
+    let mut path = "/v1/requests?status=pending&order=oldest&brief=true&limit=500".to_owned();
+    loop {
+        let (_, page) = world.get("bo", &path).await;
+        let page = page.as_array().unwrap();
+        assert!(page.len() <= 500);
+        let Some(last) = page.last() else { break };
+        seen.extend(page.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        path = format!(
+            "/v1/requests?status=pending&order=oldest&brief=true&limit=500&after={}",
+            last["id"].as_str().unwrap()
+        );
+    }
+    assert_eq!(seen.len(), 10_000);
+    assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
+    assert_eq!(world.get("ana", "/v1/requests?status=pending").await.1, json!([]));
+}

@@ -116,7 +116,7 @@ fn a_value_is_shown_only_where_a_plain_permit_says_so() {
 
 #[test]
 fn asks_says_in_words_what_policy_will_want() {
-    let asks = |text: &str| policies(text).asks(&agent(), &prod());
+    let asks = |text: &str| policies(text).asks(&agent(), &prod(), &around());
     assert_eq!(
         asks(POLICIES),
         [
@@ -124,12 +124,13 @@ fn asks_says_in_words_what_policy_will_want() {
             "write: approval by dba",
             "ddl: block",
             "admin: block",
-            "call: block"
+            "call: block",
+            "unmask: depends (allow where unmask-email, else block)"
         ]
     );
     assert_eq!(
-        policies(POLICIES).asks(&Principal::user("x", [""; 0]), &prod())[0],
-        "read: block"
+        policies(POLICIES).asks(&Principal::user("x", [""; 0]), &prod(), &around())[..2],
+        ["connect: block", "read: block"]
     );
     let text = r#"
         @id("c") @approvers("oncall, dba") permit (principal, action == Hoop::Action::"connect", resource);
@@ -142,11 +143,84 @@ fn asks_says_in_words_what_policy_will_want() {
         asks(text),
         [
             "connect: approval by dba, oncall",
-            "read: depends on the statement",
-            "write: allow, some blocked",
-            "ddl: depends on the statement",
+            "read: depends (allow where r, else block)",
+            "write (insert, update, merge, truncate, copy_in): allow",
+            "write (delete): depends (block where n, else allow)",
+            "ddl (create): allow",
+            "ddl (alter, drop, comment): block",
             "admin: block",
             "call: block"
         ]
     );
+}
+
+#[test]
+fn asks_evaluates_what_no_statement_can_change() {
+    let text = r#"
+        @id("c") permit (principal, action == Hoop::Action::"connect", resource)
+            when { principal in Hoop::Group::"agents" && context.hour < 20 };
+        @id("r") permit (principal, action in Hoop::Action::"sql:read", resource in Hoop::Tag::"env:prod")
+            when { context.source_ip.isInRange(ip("10.0.0.0/8")) };
+        @id("night") forbid (principal, action in Hoop::Action::"sql:write", resource) when { context.hour >= 20 };
+        @id("w") @approvers("dba") @approvals("2") permit (principal, action in Hoop::Action::"sql:write", resource)
+            unless { principal in Hoop::Group::"dba" };
+        @id("money") @approvers("finance") permit (principal, action == Hoop::Action::"sql:insert", resource)
+            when { context has reason && context.reason like "INC-*" };
+        @id("no-orders") forbid (principal, action == Hoop::Action::"sql:update", resource)
+            when { resource in Hoop::Table::"db-prod/public.orders" };
+        @id("key") permit (principal, action == Hoop::Action::"sql:alter", resource) when { context.statement like "*x*" };
+    "#;
+    let policies = policies(text);
+    assert_eq!(
+        policies.asks(&agent(), &prod(), &around()),
+        [
+            "connect: allow now",
+            "read: allow now",
+            "write (insert): depends (approval by finance where money, else approval by 2 of dba) now",
+            "write (update): depends (block where no-orders, else approval by 2 of dba) now",
+            "write (delete, merge, truncate, copy_in): approval by 2 of dba now",
+            "ddl (create, drop, comment): block",
+            "ddl (alter): depends (allow where key, else block)",
+            "admin: block",
+            "call: block"
+        ]
+    );
+    let night = Circumstances {
+        source: IpAddr::from([192, 0, 2, 1]),
+        now: UNIX_EPOCH + Duration::from_secs(21 * 3600),
+        ..around()
+    };
+    assert_eq!(
+        policies.asks(&agent(), &prod(), &night)[..3],
+        ["connect: block now", "read: block now", "write: block now"],
+        "what is forbidden for sure depends on nothing else"
+    );
+}
+
+#[test]
+fn asks_never_promises_more_than_a_statement_gets() {
+    // Every text that says `allow` or `approval` without `depends` holds for statements of that kind on any table, by the deciding
+    // function itself.
+    for text in [POLICIES, include_str!("../../../demo/policy.cedar")] {
+        let policies = policies(text);
+        let demo = connection("db-demo", &["env:demo"]);
+        for (connection, who) in [(prod(), agent()), (demo, Principal::user("ana", ["engineers"]))] {
+            let asks = policies.asks(&who, &connection, &around());
+            for sql in SqlAction::ALL {
+                let name = sql.as_str().trim_start_matches("sql:");
+                let group = sql.group().trim_start_matches("sql:");
+                let said = asks.iter().filter_map(|ask| ask.split_once(": ")).find(|(what, _)| {
+                    what.split_once(" (").map_or(*what == group, |(word, names)| {
+                        word == group && names.trim_end_matches(')').split(", ").any(|one| one == name)
+                    })
+                });
+                let Some((_, said)) = said else { continue };
+                let effect = Effect::new(*sql, table("anything"));
+                let verdict = policies.judge(&who, &connection, &[effect], &Facts::default(), &around());
+                if *sql != SqlAction::Replication && !said.starts_with("depends") {
+                    assert_eq!(said.split(' ').next(), Some(verdict.as_str()), "{name} in {asks:?}");
+                }
+            }
+        }
+    }
 }

@@ -196,6 +196,35 @@ fn a_newer_hello_is_still_read() {
 }
 
 #[test]
+fn a_newer_relays_fields_are_ignored_and_a_newer_clients_are_not() {
+    let with = |kind: u8, payload: &str| {
+        let mut bytes = vec![kind, 0, u8::try_from(payload.len()).unwrap()];
+        bytes.extend(payload.as_bytes());
+        decode(&bytes)
+    };
+    for (kind, payload) in [
+        (
+            0x05,
+            r#"{"number":1,"refusal":{"code":"blocked","message":"m","more":1},"colour":"red"}"#,
+        ),
+        (0x07, r#"{"compression":"zstd"}"#),
+        (0x08, r#"{"session":"s-000000000000","colour":"red"}"#),
+        (0x8a, r#"{"text":"t","level":3}"#),
+    ] {
+        assert!(matches!(with(kind, payload), Ok(Decoded::Frame(..))), "{payload}");
+    }
+    for (kind, payload) in [
+        (0x03, r#"{"number":1,"connection":"db","read_only":true}"#),
+        (0x06, r#"{"session":"s-000000000000","read_only":true}"#),
+    ] {
+        assert!(
+            matches!(with(kind, payload), Err(DecodeError::Payload { .. })),
+            "{payload}"
+        );
+    }
+}
+
+#[test]
 fn too_long_a_content_is_not_written() {
     let mut out = vec![7];
     let open = Open {
