@@ -78,7 +78,7 @@ fn row(with: MaskWith, format: Format, body: &[u8]) {
             name: "c".to_owned(),
             table_oid: 1,
             attnum: column(index).attnum,
-            type_oid: *oid,
+            kind: Kind::of(*oid),
             format,
         })
         .collect();

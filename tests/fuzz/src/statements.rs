@@ -33,6 +33,8 @@ pub fn run(bytes: &[u8]) {
         catalog: &CATALOG,
         scope: &SCOPE,
         masked: &MASKED,
+        recorded: &MASKED,
+        most_tokens: 1_000_000,
         parameter_types: &[],
     };
     let reading = read(text, &world);
