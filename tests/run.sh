@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
-# tests/run.sh [FILTER]: installs the servers and clients that the tests use, builds once, runs every test (or those whose name has FILTER).
+# tests/run.sh [--full] [FILTER]: installs the servers and clients that the tests use, builds once, runs every test (or those whose name
+# has FILTER). With --full also what takes minutes to install: Keycloak, and Chromium on its pages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+full=
+if [ "${1:-}" = --full ]; then
+    full=1
+    shift
+fi
 
 . tests/setup/build.sh
 . tests/setup/clients.sh
@@ -11,6 +18,8 @@ python_drivers
 openid_provider
 terminal_and_certificates
 shells_and_pages
+keyring_service
+[ -z "$full" ] || keycloak_with_browser
 
 say "building"
 cargo build --workspace --quiet

@@ -1,7 +1,10 @@
 //! What every command works with: the settings, the printer, and on request the login and the relay's API.
 
+use std::sync::{Arc, OnceLock};
+
+use hoop_shared::api::PrincipalKind;
 use hoop_shared::refusal::Code;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::credentials::{Credentials, Login};
 use crate::error::{Error, Result};
@@ -10,6 +13,9 @@ use crate::printer::Printer;
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
 use crate::tunnel::{Dial, Tunnel};
+
+/// The longest time before the end of a login at which it is said.
+const LEAD: Duration = Duration::minutes(15);
 
 /// What every command works with.
 #[derive(Clone, Debug)]
@@ -20,6 +26,7 @@ pub struct Context {
     pub printer: Printer,
     /// What a relay said beside its answers.
     pub news: News,
+    warned: Arc<OnceLock<()>>,
 }
 
 impl Context {
@@ -29,6 +36,7 @@ impl Context {
             settings,
             printer,
             news: News::default(),
+            warned: Arc::default(),
         }
     }
 
@@ -60,7 +68,25 @@ impl Context {
                 rfc3339(expires)
             )));
         }
+        self.warn_before_the_end(&login, expires)?;
         Ok(login)
+    }
+
+    /// Says once that the login ends soon, while there is time to log in again.
+    fn warn_before_the_end(&self, login: &Login, expires: OffsetDateTime) -> Result<()> {
+        let left = expires - OffsetDateTime::now_utc();
+        if left < lead(login.life()?) && self.warned.set(()).is_ok() {
+            let again = match login.whoami.kind {
+                PrincipalKind::User => "hoopctl login",
+                PrincipalKind::Workload => "hoopctl login --workload",
+            };
+            self.printer.warn(format_args!(
+                "the login at {} ends in {}, and its sessions with it: log in again with `{again}`",
+                login.relay,
+                spoken(left)
+            ));
+        }
+        Ok(())
     }
 
     /// The API of the relay, with this profile's login.
@@ -98,6 +124,20 @@ impl Context {
     }
 }
 
+/// How long before its end something that lasts this long is said to end soon: a quarter of an hour, and no more than a quarter of it.
+pub fn lead(life: Duration) -> Duration {
+    LEAD.min(life / 4)
+}
+
+/// A time that is left, as people say it.
+pub fn spoken(left: Duration) -> String {
+    match left.whole_minutes() {
+        ..1 => format!("{} seconds", left.whole_seconds().max(0)),
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
 /// A time as text: RFC 3339, to the second.
 pub fn rfc3339(time: OffsetDateTime) -> String {
     let whole = time.replace_nanosecond(0).unwrap_or(time);
@@ -109,4 +149,19 @@ pub fn rfc3339(time: OffsetDateTime) -> String {
 /// The error of a thing that this machine cannot do, though it should.
 pub(crate) fn local_failure(what: &str, error: &dyn std::fmt::Display) -> Error {
     Error::new(Code::Failed, error.to_string()).doing(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_said_in_time_and_not_all_the_time() {
+        assert_eq!(lead(Duration::hours(12)), Duration::minutes(15));
+        assert_eq!(lead(Duration::hours(1)), Duration::minutes(15));
+        assert_eq!(lead(Duration::minutes(4)), Duration::minutes(1));
+        assert_eq!(spoken(Duration::seconds(119)), "a minute");
+        assert_eq!(spoken(Duration::minutes(14)), "14 minutes");
+        assert_eq!(spoken(Duration::seconds(-3)), "0 seconds");
+    }
 }

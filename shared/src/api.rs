@@ -6,6 +6,8 @@
 //! | `GET /v1/info` | none | [`Info`] |
 //! | `POST /v1/login/device` | none | [`DeviceStart`] → [`DeviceStarted`] |
 //! | `POST /v1/login/device/poll` | none | [`DevicePoll`] → [`DevicePolled`] |
+//! | `POST /v1/login/browser` | none | [`BrowserStart`] → [`BrowserStarted`] |
+//! | `POST /v1/login/browser/finish` | none | [`BrowserFinish`] → [`Enrolled`] |
 //! | `POST /v1/login/workload` | none | [`WorkloadLogin`] → [`Enrolled`] |
 //! | `GET /v1/whoami` | certificate | [`Whoami`] |
 //! | `POST /v1/logout` | certificate | [`Logout`] → `{}` |
@@ -110,6 +112,53 @@ pub enum DevicePolled {
     },
     /// Logged in.
     Done(Enrolled),
+}
+
+/// Starts a login in a browser on the client's machine (RFC 8252) for a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrowserStart {
+    /// PKCS #10, PEM. Only its public key is used.
+    pub csr: String,
+    /// The identity provider's name; the relay's first where absent.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// The machine's name, for people to recognise the login.
+    pub machine: String,
+    /// Where the client listens: `http://127.0.0.1:PORT/callback`.
+    pub redirect_uri: String,
+}
+
+/// Where the person logs in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrowserStarted {
+    /// Names this login when it is finished; secret.
+    pub login: String,
+    /// The provider's login page.
+    pub authorization_uri: String,
+    /// What the browser must come back with.
+    pub state: String,
+    /// Seconds until the login ends.
+    pub expires_in: u64,
+    /// The identity provider's name.
+    pub issuer: String,
+}
+
+/// What the provider sent the browser back with: a code or an error (RFC 6749, section 4.1.2).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrowserFinish {
+    /// From [`BrowserStarted`].
+    pub login: String,
+    /// `state`.
+    pub state: String,
+    /// `code`.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// `error`.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// `iss` (RFC 9207).
+    #[serde(default)]
+    pub iss: Option<String>,
 }
 
 /// Exchanges a platform's OIDC token for a certificate.

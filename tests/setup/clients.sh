@@ -44,3 +44,41 @@ shells_and_pages() {
     command -v mandoc >/dev/null || packages+=(mandoc)
     [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 }
+
+# The Secret Service of GNOME and a D-Bus for it: what keeps keys on a desktop.
+keyring_service() {
+    local packages=()
+    command -v gnome-keyring-daemon >/dev/null || packages+=(gnome-keyring)
+    command -v dbus-run-session >/dev/null || packages+=(dbus)
+    [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
+}
+
+# Keycloak (a zip of Maven Central) with its Java, and Chromium with a driver: for a full run. HOOP_TEST_KEYCLOAK is Keycloak's folder,
+# HOOP_TEST_BROWSER the one with playwright-core, HOOP_TEST_CHROMIUM the browser.
+keycloak_with_browser() {
+    local version=26.0.8 packages=()
+    export HOOP_TEST_KEYCLOAK=$parts/keycloak-$version HOOP_TEST_BROWSER=$parts/browser
+    command -v java >/dev/null || packages+=(openjdk-17-jre-headless)
+    command -v mvn >/dev/null || packages+=(maven)
+    command -v unzip >/dev/null || packages+=(unzip)
+    command -v chromium >/dev/null || packages+=(chromium)
+    [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
+    HOOP_TEST_CHROMIUM=$(command -v chromium)
+    export HOOP_TEST_CHROMIUM
+    if [ ! -x "$HOOP_TEST_KEYCLOAK/bin/kc.sh" ]; then
+        say "installing Keycloak $version"
+        local artifact=org.keycloak:keycloak-quarkus-dist:$version:zip folder
+        folder=$(mktemp -d)
+        mvn -q -B dependency:get -Dartifact="$artifact" -Dtransitive=false
+        mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$folder"
+        mkdir -p "$parts"
+        unzip -q "$folder"/keycloak-quarkus-dist-*.zip -d "$parts"
+        rm -rf "$folder"
+    fi
+    if [ ! -d "$HOOP_TEST_BROWSER/node_modules/playwright-core" ]; then
+        say "installing playwright-core"
+        command -v npm >/dev/null || apt nodejs npm
+        mkdir -p "$HOOP_TEST_BROWSER"
+        npm install --prefix "$HOOP_TEST_BROWSER" --no-audit --no-fund --silent playwright-core@1
+    fi
+}

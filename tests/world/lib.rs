@@ -15,6 +15,7 @@
 
 mod http;
 mod job;
+mod keycloak;
 mod network;
 mod oidc;
 mod person;
@@ -26,9 +27,10 @@ mod terminal;
 mod wire;
 
 pub use job::Job;
+pub use keycloak::Keycloak;
 pub use network::Network;
 pub use oidc::OidcProvider;
-pub use person::{Connected, Person, read_user_code};
+pub use person::{Connected, Person, read_user_code, read_word};
 pub use platform::{Platform, block_of_guide};
 pub use postgres::{Cluster, Database, Extra, PASSWORD, free_port};
 pub use process::{Finished, Running, eventually, program, python, run};

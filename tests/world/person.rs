@@ -48,7 +48,7 @@ impl<'w> Person<'w> {
             .stderr(Stdio::piped());
         let mut login = Running::new(login.spawn().expect("hoopctl"));
         let code = read_user_code(login.child().stderr.take().expect("a pipe"));
-        choose_on_the_device_page(&self.world.issuer, &code, user);
+        self.world.confirm(&code, user);
         login.finish().expect_code(0);
     }
 
@@ -63,6 +63,9 @@ impl<'w> Person<'w> {
         command
             .args(arguments)
             .env_remove("PGPASSWORD")
+            .env_remove("BROWSER")
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
             .env("HOME", &self.home)
             .env("HOOPCTL_CONFIG_DIR", self.home.join("hoopctl"))
             .env("HOOPCTL_CREDENTIAL_STORE", "file")
@@ -183,22 +186,27 @@ impl Connected {
 
 /// Reads the code that hoopctl shows, then leaves a thread reading the rest.
 pub fn read_user_code(stderr: impl Read + Send + 'static) -> String {
+    read_word(stderr, |word| {
+        word.len() == 9 && word.as_bytes().get(4) == Some(&b'-') && *word == word.to_uppercase()
+    })
+}
+
+/// Reads what hoopctl says until there is such a word, then leaves a thread reading the rest.
+#[track_caller]
+pub fn read_word(stderr: impl Read + Send + 'static, fits: impl Fn(&str) -> bool) -> String {
     let mut lines = BufReader::new(stderr).lines();
     let mut seen = String::new();
     for line in lines.by_ref() {
         let line = line.expect("text");
-        let code = line
-            .split_whitespace()
-            .find(|word| word.len() == 9 && word.as_bytes().get(4) == Some(&b'-') && *word == word.to_uppercase());
-        if let Some(code) = code {
-            let code = code.to_owned();
+        if let Some(word) = line.split_whitespace().find(|word| fits(word)) {
+            let word = word.to_owned();
             std::thread::spawn(move || lines.for_each(drop));
-            return code;
+            return word;
         }
         seen.push_str(&line);
         seen.push('\n');
     }
-    panic!("hoopctl showed no code:\n{seen}");
+    panic!("hoopctl did not show it:\n{seen}");
 }
 
 /// Fills in the device page of the embedded identity provider, as a browser would: opens it, takes the form's token, sends it.

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::network::Network;
-use crate::person::Person;
+use crate::person::{Person, choose_on_the_device_page};
 use crate::postgres::{Cluster, Database, PASSWORD, ROLE};
 use crate::process::{Running, eventually, program};
 
@@ -90,6 +90,19 @@ impl World {
     /// A person of this machine who has not logged in.
     pub fn stranger(&self) -> Person<'_> {
         Person::stranger(self)
+    }
+
+    /// Confirms a device code as a person of the embedded identity provider.
+    #[track_caller]
+    pub fn confirm(&self, code: &str, user: &str) {
+        choose_on_the_device_page(&self.issuer, code, user);
+    }
+
+    /// A `hoop-relay` command.
+    pub fn relay_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("hoop-relay"));
+        command.args(arguments).env("TEST_DB_PASSWORD", PASSWORD);
+        command
     }
 
     /// The world's folder.

@@ -10,6 +10,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::refusal::Refusal;
 use hoop_shared::wire::Opened;
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -20,7 +21,7 @@ use crate::client::door::{Door, Listener};
 use crate::client::postgres::scram::{Verifier, one_time_password};
 use crate::client::process::{self, Client};
 use crate::complete;
-use crate::context::{Context, rfc3339};
+use crate::context::{Context, lead, rfc3339, spoken};
 use crate::error::{Error, Result};
 use crate::printer::escape;
 use crate::tunnel::Tunnel;
@@ -29,6 +30,9 @@ use crate::tunnel::Tunnel;
 const WORD_OF_THE_END: Duration = Duration::from_millis(500);
 /// The same where only the client has failed: short, since nearly always the failure is its own.
 const WORD_AFTER_A_FAILURE: Duration = Duration::from_millis(150);
+
+/// The longest sleep between two looks at the clock on the wall.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Turns of the reactor that cancelled tasks are given.
 const TURNS: usize = 100;
@@ -254,12 +258,32 @@ impl Session {
         }
     }
 
-    /// Shows what the relay says, for ever.
+    /// Shows what the relay says, and in time that the session ends, for ever.
     async fn notices(&self, context: &Context) -> std::convert::Infallible {
-        while let Some(notice) = self.tunnel.notice().await {
-            context.printer.say(escape::block(&notice));
-        }
+        let said = async {
+            while let Some(notice) = self.tunnel.notice().await {
+                context.printer.say(escape::block(&notice));
+            }
+        };
+        tokio::join!(said, self.warn_before_the_end(context));
         std::future::pending().await
+    }
+
+    /// Waits until the session ends soon, and says so.
+    async fn warn_before_the_end(&self, context: &Context) {
+        let left = || self.opened.expires - OffsetDateTime::now_utc();
+        let lead = lead(left());
+        // A laptop's sleep does not move the end: the clock on the wall is looked at again.
+        while let Some(early) = Some(left() - lead).filter(|early| early.is_positive()) {
+            tokio::time::sleep(early.unsigned_abs().min(LONGEST_SLEEP)).await;
+        }
+        context.printer.say(format_args!(
+            "session {} on {} ends in {}, at {}",
+            self.opened.session,
+            escape::line(&self.opened.connection),
+            spoken(left()),
+            rfc3339(self.opened.expires)
+        ));
     }
 
     /// Ends the session and the tunnel, with a goodbye.

@@ -14,12 +14,14 @@ use hoop_shared::refusal::Code;
 
 /// Log in at a relay
 ///
-/// A person: shows a URL and a code to open in any browser, on any device. A workload (--workload): presents the OIDC token of its
-/// platform. Either way this machine makes a key, and the relay a short-lived certificate for it; no token of the provider is kept.
+/// A person: shows a URL and a code to open in any browser, on any device; with --browser, opens a browser on this machine. A workload
+/// (--workload): presents the OIDC token of its platform. Either way this machine makes a key, and the relay a short-lived certificate for it; no token of the provider is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   hoopctl login relay.example.com
+  hoopctl login relay.example.com --browser
+  hoopctl login relay.example.eu --profile eu
   hoopctl login 127.0.0.1:7443 --pin 7d5f…
   hoopctl login relay.example.com --workload --token-file /var/run/secrets/hoop/token")]
 pub struct LoginArgs {
@@ -28,6 +30,9 @@ pub struct LoginArgs {
     /// The identity provider, by its name at the relay (default: the relay's first)
     #[arg(long, value_name = "NAME", conflicts_with = "workload")]
     issuer: Option<String>,
+    /// Log in in a browser on this machine, without a code to type (authorization code with PKCE). Chosen by itself where the provider knows no codes
+    #[arg(long, conflicts_with = "workload")]
+    browser: bool,
     /// Trust a relay whose certificate ends in a CA of this file (PEM)
     #[arg(long, value_name = "FILE", conflicts_with = "pin")]
     ca: Option<PathBuf>,
@@ -73,6 +78,7 @@ pub async fn run(arguments: LoginArgs, context: &Context) -> Result<u8> {
     } else {
         Request::Person {
             issuer: arguments.issuer.or_else(|| settings.issuer.clone()),
+            in_browser: arguments.browser,
         }
     };
     let mut enrolled = login::enrol(&api, trust, request, settings, printer).await?;

@@ -13,7 +13,7 @@ use hoop_shared::tls;
 use hoop_shared::tls::Trust;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::context::local_failure;
 use crate::credentials::key::Key;
@@ -60,6 +60,14 @@ impl Login {
         })
     }
 
+    /// How long the certificate lives from its beginning to its end.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub fn life(&self) -> Result<Duration> {
+        dates_of(&self.certificate).map(|(from, to)| to - from)
+    }
+
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>> {
         chain_of(&self.certificate)
     }
@@ -89,10 +97,18 @@ fn chain_of(pem: &str) -> Result<Vec<CertificateDer<'static>>> {
 /// # Errors
 /// It cannot be read.
 pub fn expires_of(pem: &str) -> Result<OffsetDateTime> {
+    dates_of(pem).map(|(_, to)| to)
+}
+
+/// From when to when the first certificate of a PEM text counts.
+fn dates_of(pem: &str) -> Result<(OffsetDateTime, OffsetDateTime)> {
     let chain = chain_of(pem)?;
     let leaf = chain.first().map(AsRef::as_ref).unwrap_or_default();
     x509_parser::parse_x509_certificate(leaf)
-        .map(|(_, certificate)| certificate.validity().not_after.to_datetime())
+        .map(|(_, certificate)| {
+            let validity = certificate.validity();
+            (validity.not_before.to_datetime(), validity.not_after.to_datetime())
+        })
         .map_err(|error| local_failure("cannot read the login's certificate", &error))
 }
 

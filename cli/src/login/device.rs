@@ -6,10 +6,10 @@ use anstyle::AnsiColor;
 use fast_qr::{ECL, QRBuilder};
 use hoop_shared::api::{DevicePoll, DevicePolled, DeviceStarted, Enrolled};
 use hoop_shared::refusal::Code;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::login::show::{Waiting, fit_to_open};
 use crate::printer::{Printer, escape};
 use crate::relay_api::RelayApi;
 
@@ -108,29 +108,6 @@ fn show(started: &DeviceStarted, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
-/// Whether a URI may be shown and opened: https, or http on loopback; printable; nothing that a shell or terminal could take for its own.
-fn fit_to_open(uri: &str) -> bool {
-    let printable = uri
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"\"'`\\<>|".contains(&byte));
-    let Ok(parsed) = reqwest::Url::parse(uri) else {
-        return false;
-    };
-    let scheme_fits = match parsed.scheme() {
-        "https" => true,
-        "http" => match parsed.host_str() {
-            Some("localhost") => true,
-            Some(host) => host
-                .trim_matches(['[', ']'])
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback()),
-            None => false,
-        },
-        _ => false,
-    };
-    printable && scheme_fits && parsed.username().is_empty() && parsed.password().is_none()
-}
-
 fn qr(uri: &str) -> Option<String> {
     if uri.len() > MAX_QR_TEXT {
         return None;
@@ -138,65 +115,9 @@ fn qr(uri: &str) -> Option<String> {
     QRBuilder::new(uri).ecl(ECL::L).build().ok().map(|code| code.to_str())
 }
 
-/// A line that moves while one waits, on a terminal alone.
-struct Waiting(Option<ProgressBar>);
-
-impl Waiting {
-    fn start(printer: &Printer) -> Self {
-        if !printer.stderr_is_terminal() || printer.is_quiet() {
-            return Self(None);
-        }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        bar.set_style(ProgressStyle::default_spinner());
-        bar.set_message("waiting for you to confirm in the browser (Ctrl-C gives up)");
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self(Some(bar))
-    }
-
-    fn say(&self, text: &str, printer: &Printer) {
-        match &self.0 {
-            Some(bar) => bar.suspend(|| printer.say(text)),
-            None => printer.say(text),
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_safe_urls_are_shown() {
-        for uri in [
-            "https://login.example/device?user_code=ABCD-EFGH",
-            "http://127.0.0.1:8080/device",
-            "http://localhost/x",
-            "http://[::1]:1/",
-        ] {
-            assert!(fit_to_open(uri), "{uri}");
-        }
-        for uri in [
-            "http://login.example/device",
-            "javascript:alert(1)",
-            "file:///etc/passwd",
-            "-x",
-            "https://u:p@login.example/",
-            "https://login.example/\u{1b}[2J",
-            "https://login.example/`id`",
-            "http://127.0.0.1.example/",
-            "",
-        ] {
-            assert!(!fit_to_open(uri), "{uri}");
-        }
-    }
 
     #[test]
     fn the_relay_sets_the_pace_within_reason() {

@@ -1,18 +1,21 @@
-//! How a key gets its certificate: a person's device login, or a workload's token. The relay speaks to the identity provider; what
+//! How a key gets its certificate: a person's login by a code or in a browser, or a workload's token. The relay speaks to the identity provider; what
 //! comes back is a certificate for a key that was made here, and nothing that another machine could use.
 
 use hoop_shared::api::{DeviceStart, DeviceStarted, Enrolled, WorkloadLogin};
+use hoop_shared::refusal::Code;
 use hoop_shared::tls::Trust;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::credentials::key::Key;
 use crate::credentials::{Login, expires_of};
 use crate::error::Result;
-use crate::printer::Printer;
+use crate::printer::{Printer, escape};
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
 
+pub mod browser;
 pub mod device;
+mod show;
 pub mod trust;
 pub mod workload;
 
@@ -23,6 +26,8 @@ pub enum Request {
     Person {
         /// The identity provider's name; the relay's first where absent.
         issuer: Option<String>,
+        /// In a browser on this machine, not by a code.
+        in_browser: bool,
     },
     /// A workload, with a token of its platform.
     Workload {
@@ -45,15 +50,14 @@ pub async fn enrol(
     printer: &Printer,
 ) -> Result<Login> {
     let (key, enrolled) = match request {
-        Request::Person { issuer } => {
+        Request::Person { issuer, in_browser } => {
             let key = Key::generate()?;
-            let start = DeviceStart {
-                csr: key.signing_request()?,
-                issuer,
-                machine: settings.machine.clone(),
+            let enrolled = if in_browser {
+                browser::log_in(api, &key, issuer, settings, printer).await?
+            } else {
+                person(api, &key, issuer, settings, printer).await?
             };
-            let started: DeviceStarted = api.post("/v1/login/device", &start).await?;
-            (key, device::wait(api, &started, printer).await?)
+            (key, enrolled)
         }
         Request::Workload { token, key } => {
             let key = match key {
@@ -78,4 +82,30 @@ pub async fn enrol(
         whoami: enrolled.whoami,
         key,
     })
+}
+
+/// Logs a person in by a code; in a browser on this machine where the provider knows no codes and somebody is there.
+async fn person(
+    api: &RelayApi,
+    key: &Key,
+    issuer: Option<String>,
+    settings: &Settings,
+    printer: &Printer,
+) -> Result<Enrolled> {
+    let start = DeviceStart {
+        csr: key.signing_request()?,
+        issuer: issuer.clone(),
+        machine: settings.machine.clone(),
+    };
+    match api.post::<_, DeviceStarted>("/v1/login/device", &start).await {
+        Ok(started) => device::wait(api, &started, printer).await,
+        Err(error) if error.code() == Code::Unsupported && (settings.browser_near || printer.can_ask()) => {
+            printer.say(format_args!(
+                "{}: logging in in a browser on this machine",
+                escape::line(&error.to_string())
+            ));
+            browser::log_in(api, key, issuer, settings, printer).await
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -75,6 +75,15 @@ impl Environment {
             .unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
+    /// Whether a browser can be opened: the user names one, or there is a desktop.
+    pub fn browser_near(&self) -> bool {
+        let named = ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY"]
+            .iter()
+            .any(|name| self.value(name).is_some());
+        // Without a desktop of its own a session over SSH would open a browser that nobody sees.
+        named || (cfg!(not(all(unix, not(target_os = "macos")))) && self.value("SSH_CONNECTION").is_none())
+    }
+
     /// This machine's name.
     pub fn machine(&self) -> String {
         let of_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();

@@ -79,6 +79,8 @@ pub struct Settings {
     pub application_name: Option<String>,
     /// The names of libpq's variables about TLS that are set: a client of the local end must not see them.
     pub tls_variables: Vec<OsString>,
+    /// A browser of this machine's user can be opened.
+    pub browser_near: bool,
     /// Directories in which programs are looked for.
     pub program_path: Vec<PathBuf>,
     /// How this terminal shows a desktop notification.
@@ -137,6 +139,7 @@ impl Settings {
             machine: environment.machine(),
             application_name: environment.text("PGAPPNAME"),
             tls_variables: environment.names_that_begin_with("PGSSL"),
+            browser_near: environment.browser_near(),
             program_path: environment.program_path(),
             notification: Notification::of(environment),
             profile,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::{get, post};
 use hoop_shared::api::{
-    DevicePoll, DevicePolled, DeviceStart, DeviceStarted, Enrolled, Info, Logout, Whoami, WorkloadLogin,
+    BrowserFinish, BrowserStart, BrowserStarted, DevicePoll, DevicePolled, DeviceStart, DeviceStarted, Enrolled, Info,
+    Logout, Whoami, WorkloadLogin,
 };
 use hoop_shared::wire;
 
@@ -31,6 +32,18 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/login/device/poll",
         need: Need::Nothing,
         handler: || post(poll),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/login/browser",
+        need: Need::Nothing,
+        handler: || post(start_browser),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/login/browser/finish",
+        need: Need::Nothing,
+        handler: || post(finish_browser),
     },
     Route {
         method: "POST",
@@ -80,6 +93,23 @@ async fn poll(
     Json(request): Json<DevicePoll>,
 ) -> Result<Json<DevicePolled>, ApiError> {
     Ok(Json(api.authn.poll_device(&request.login, peer.address.ip()).await?))
+}
+
+async fn start_browser(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    Json(request): Json<BrowserStart>,
+) -> Result<Json<BrowserStarted>, ApiError> {
+    let applicant = applicant(&peer, &request.machine);
+    Ok(Json(api.authn.start_browser(&request, applicant).await?))
+}
+
+async fn finish_browser(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    Json(request): Json<BrowserFinish>,
+) -> Result<Json<Enrolled>, ApiError> {
+    Ok(Json(api.authn.finish_browser(request, peer.address.ip()).await?))
 }
 
 async fn workload(

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! person    device ──▶ issuer (device flow, run by the relay) ──▶ token ─┐
+//!           browser ─▶ issuer (authorization code with PKCE) ───▶ token ─┤
 //! workload  workload ──▶ a token of its platform ────────────────▶ token ─┤ claims ──▶ Principal
 //!                                                                         ▼
 //!                              store (label bound, record made) ◀── enrol ──▶ authority (certificate for the CSR's key)
@@ -28,6 +29,7 @@ use crate::store::logins::Attempt;
 use crate::store::{Store, StoreError};
 
 pub mod authority;
+mod browser;
 mod claims;
 mod device;
 mod enrol;
@@ -36,20 +38,23 @@ mod issuer;
 mod json;
 mod keys;
 mod limits;
+mod provider;
 mod reach;
 #[cfg(test)]
 mod testing;
 mod token;
+mod token_endpoint;
 mod view;
+mod waiting;
 mod workload;
 
 use authority::{Authority, AuthorityError, Purpose};
-use device::Logins;
 use http::Http;
 use issuer::Issuers;
 use limits::{Gate, Rate};
 use reach::Reached;
 use view::View;
+use waiting::Logins;
 
 /// A principal, as its login record has it.
 #[derive(Clone, Debug)]
@@ -172,6 +177,9 @@ pub enum AuthnError {
 /// Is told the serials of logins that were revoked, at once and from any thread; it must not block.
 pub type OnRevoked = Box<dyn Fn(&str) + Send + Sync>;
 
+/// Is told the newest identity of a person whose groups changed, at once and from any thread; it must not block.
+pub type OnRegrouped = Box<dyn Fn(&Identity) + Send + Sync>;
+
 /// The relay's logins: who may make one, what stands for them, whether they still hold.
 pub struct Authn {
     store: Store,
@@ -184,6 +192,7 @@ pub struct Authn {
     gate: Gate,
     reached: Reached,
     on_revoked: RwLock<Vec<OnRevoked>>,
+    on_regrouped: RwLock<Vec<OnRegrouped>>,
     tasks: TaskTracker,
 }
 
@@ -225,6 +234,7 @@ impl Authn {
             gate: Gate::default(),
             reached: Reached::default(),
             on_revoked: RwLock::default(),
+            on_regrouped: RwLock::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -260,6 +270,14 @@ impl Authn {
     /// Calls `told` with the serial of every login that is revoked from now on, by whomever and in whatever process.
     pub fn on_revoked(&self, told: OnRevoked) {
         self.on_revoked
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(told);
+    }
+
+    /// Calls `told` with the newest identity of every person whose groups change from now on: older logins have them too.
+    pub fn on_regrouped(&self, told: OnRegrouped) {
+        self.on_regrouped
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .push(told);
@@ -337,14 +355,22 @@ impl Authn {
     /// # Errors
     /// The store failed.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let revoked = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
+        let news = self.view.refresh(&self.store, OffsetDateTime::now_utc()).await?;
         let told = self
             .on_revoked
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for serial in &revoked {
+        for serial in &news.revoked {
             tracing::info!(login = serial, "login revoked");
             told.iter().for_each(|told| told(serial));
+        }
+        let told = self
+            .on_regrouped
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        for identity in &news.regrouped {
+            tracing::info!(principal = identity.label(), groups = ?identity.groups(), "groups changed");
+            told.iter().for_each(|told| told(identity));
         }
         Ok(())
     }

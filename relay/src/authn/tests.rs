@@ -259,6 +259,41 @@ async fn groups_are_those_of_the_newest_login() {
 }
 
 #[tokio::test]
+async fn what_the_issuer_said_last_holds_for_older_logins_too() {
+    let world = World::start().await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    world.authn.on_regrouped(Box::new({
+        let told = Arc::clone(&told);
+        move |newest: &Identity| told.lock().unwrap().push(newest.groups().to_vec())
+    }));
+    let first = world.log_in("ana", &["dba"]).await;
+    world.log_in("bo", &["dba"]).await;
+    world.log_in("ana", &["dba"]).await;
+    assert!(told.lock().unwrap().is_empty(), "nobody's groups changed");
+    let last = world.log_in("ana", &["guests"]).await;
+    assert_eq!(*told.lock().unwrap(), [["guests"]]);
+    let groups = |authn: &Authn, enrolled| authn.identity(&certificate(enrolled)).unwrap().groups().to_vec();
+    assert_eq!(
+        groups(&world.authn, &first),
+        ["guests"],
+        "the older login still has the old group"
+    );
+    // Logging out of the newest does not bring the old groups back, nor does a restart.
+    let newest = world.authn.identity(&certificate(&last)).unwrap();
+    world.authn.logout(&newest).await.unwrap();
+    assert_eq!(groups(&world.authn, &first), ["guests"]);
+    let config = config(world.dir.path(), &world.issuer.url);
+    let restarted = Authn::open(&config, Store::open(world.dir.path()).await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(groups(&restarted, &first), ["guests"]);
+    assert_eq!(
+        restarted.newest(newest.issuer(), newest.subject()).unwrap().groups(),
+        ["guests"]
+    );
+}
+
+#[tokio::test]
 async fn a_new_login_is_shown_to_its_principal_once() {
     let world = World::start().await;
     let mine = world

@@ -9,7 +9,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
-use super::{Identity, LOG_IN};
+use super::{Identity, LOG_IN, PrincipalKind};
 use crate::store::logins::Changed;
 use crate::store::{Store, StoreError};
 
@@ -26,10 +26,43 @@ pub(super) struct View {
     refreshed: Mutex<Option<Instant>>,
 }
 
+/// What changed since the last look.
+#[derive(Default)]
+pub(super) struct News {
+    /// Serials that are revoked now and were not before.
+    pub(super) revoked: Vec<String>,
+    /// New logins of people whose older logins had other groups.
+    pub(super) regrouped: Vec<Arc<Identity>>,
+}
+
 #[derive(Default)]
 struct State {
     by_serial: HashMap<String, Record>,
     revision: i64,
+}
+
+impl State {
+    /// Gives all logins of a person the groups of the newest: what the issuer said last is true of the person, whichever login they
+    /// use, and stays so when that one is revoked. A workload's groups are those of its own token, for two jobs of one `sub` may be
+    /// in different ones. Gives the newest identity if any other had other groups.
+    fn regroup(&mut self, of: &Identity) -> Option<Arc<Identity>> {
+        if of.kind() != PrincipalKind::User {
+            return None;
+        }
+        let theirs = |record: &&Record| record.identity.same_principal(of);
+        let newest = self.by_serial.values().filter(theirs).max_by_key(|record| record.id)?;
+        let newest = Arc::clone(&newest.identity);
+        let mut changed = false;
+        for record in self.by_serial.values_mut() {
+            if record.identity.same_principal(of) && record.identity.groups() != newest.groups() {
+                let mut identity = Identity::clone(&record.identity);
+                newest.groups().clone_into(&mut identity.groups);
+                record.identity = Arc::new(identity);
+                changed = true;
+            }
+        }
+        changed.then_some(newest)
+    }
 }
 
 struct Record {
@@ -52,27 +85,27 @@ impl Record {
 }
 
 impl View {
-    /// Reads what changed in the store. Gives the serials that are revoked now and were not before.
-    pub(super) async fn refresh(&self, store: &Store, now: OffsetDateTime) -> Result<Vec<String>, StoreError> {
+    /// Reads what changed in the store.
+    pub(super) async fn refresh(&self, store: &Store, now: OffsetDateTime) -> Result<News, StoreError> {
         let _alone = self.refreshing.lock().await;
         let revision = self.read().revision;
         let begun = Instant::now();
         let changes = store.logins_since(revision, now).await?;
-        let revoked = if changes.is_empty() {
-            Vec::new()
+        let news = if changes.is_empty() {
+            News::default()
         } else {
             self.apply(changes, now.into())
         };
         *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
-        Ok(revoked)
+        Ok(news)
     }
 
-    fn apply(&self, changes: Vec<Changed>, now: SystemTime) -> Vec<String> {
+    fn apply(&self, changes: Vec<Changed>, now: SystemTime) -> News {
         let mut state = self.write();
         state
             .by_serial
             .retain(|_, record| record.identity.expires() + KEPT > now);
-        let mut revoked = Vec::new();
+        let mut news = News::default();
         for change in changes {
             state.revision = state.revision.max(change.revision);
             let login = change.login;
@@ -90,13 +123,14 @@ impl View {
                 id: change.id,
                 revoked: login.revoked.is_some(),
             };
-            let newly = record.revoked;
+            let (newly, identity) = (record.revoked, Arc::clone(&record.identity));
             let before = state.by_serial.insert(login.serial.clone(), record);
-            if newly && before.is_none_or(|before| !before.revoked) {
-                revoked.push(login.serial);
+            if newly && before.as_ref().is_none_or(|before| !before.revoked) {
+                news.revoked.push(login.serial);
             }
+            news.regrouped.extend(state.regroup(&identity));
         }
-        revoked
+        news
     }
 
     pub(super) fn identity(&self, serial: &str, fingerprint: &str, now: SystemTime) -> Result<Arc<Identity>, Refusal> {

@@ -174,6 +174,10 @@ async fn serve(options: Options) -> Result<(), ServeError> {
         registry,
         recordings: Arc::clone(&recordings),
     };
+    authn.on_regrouped(Box::new({
+        let door = door.clone();
+        move |newest| reload::follow_groups(&door, newest)
+    }));
     let relay = Relay {
         load: options.load,
         dev,

@@ -8,9 +8,10 @@ use tracing::{error, info, warn};
 use super::certificate::ServerCertificate;
 use super::{Relay, ServeError, rules};
 use crate::approval::DeskOptions;
+use crate::authn::Identity;
 use crate::config::{Config, render};
 use crate::policy::{Circumstances, Policies, Verdict};
-use crate::session::{End, Grant, same_connection};
+use crate::session::{Door, End, Grant, same_connection};
 
 impl Relay {
     /// Reloads, and says how it went.
@@ -79,7 +80,27 @@ fn no_longer(grant: &Grant, config: &Config, policies: &Policies) -> Option<End>
         source: grant.source(),
         now: SystemTime::now(),
     };
-    match policies.judge_connect(grant.identity(), now, &around) {
+    not_permitted(policies.judge_connect(grant.identity(), now, &around))
+}
+
+/// Ends the sessions of a person whose groups changed and no longer permit `connect`.
+pub(super) fn follow_groups(door: &Door, newest: &Identity) {
+    let rules = door.rules.load_full();
+    door.registry.end_where(|grant| {
+        if !grant.identity().same_principal(newest) {
+            return None;
+        }
+        let around = Circumstances {
+            reason: grant.reason(),
+            source: grant.source(),
+            now: SystemTime::now(),
+        };
+        not_permitted(rules.policies().judge_connect(newest, grant.connection(), &around))
+    });
+}
+
+fn not_permitted(verdict: Verdict) -> Option<End> {
+    match verdict {
         Verdict::Block { rules, .. } => Some(End::NotPermitted {
             rule: rules.into_iter().next(),
         }),

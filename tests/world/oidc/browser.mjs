@@ -1,4 +1,4 @@
-// What a person does in a browser for the device flow, without one: node browser.mjs VERIFICATION_URI USER_CODE PERSON
+// What a person does in a browser to log in, without one: node browser.mjs URI USER_CODE PERSON; USER_CODE is - where the page asks for none
 // Follows redirects and fills in each form that the provider shows, with a cookie jar.
 const [start, code, person] = process.argv.slice(2);
 const cookies = new Map();
@@ -43,7 +43,7 @@ for (let step = 0; step < 8; step += 1) {
   next.fields.delete('logout');
   page = await visit(next.url, { method: 'POST', body: next.fields, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
 }
-if (page.status >= 400 || !/success|continue on your device|signed in|sign-in success/i.test(page.text)) {
+if (page.status >= 400 || !/success|continue on your device|signed in|sign-in success|logged in as/i.test(page.text)) {
   console.error(page.status, page.url, page.text.replace(/<style[\s\S]*?<\/style>/g, '').slice(0, 1500));
   process.exit(1);
 }
