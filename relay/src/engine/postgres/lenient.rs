@@ -20,6 +20,7 @@ use super::session::{
 use crate::config::PostgresTarget;
 use crate::inspect::sql::{CopyFormat, CopyOut, Kind, Lineage, Reach, Reading, Statement};
 use crate::mask::{Cleared, Recordable, Sent};
+use crate::policy::{Effect, Resource, SqlAction};
 use crate::target::Rows;
 
 /// What a judge saw.
@@ -58,7 +59,11 @@ pub(crate) fn reading(text: &str) -> Reading {
         .filter(|statement| !statement.trim().is_empty())
         .map(|statement| Statement {
             kind: kind(statement),
-            effects: Vec::new(),
+            effects: if text.contains("set_config") {
+                vec![Effect::new(SqlAction::Set, Resource::Connection)]
+            } else {
+                Vec::new()
+            },
             lineage: Some(Lineage::Unknown),
             span: 0..statement.len(),
             tables: Vec::new(),
@@ -253,8 +258,9 @@ impl Judge for Lenient {
         reach
     }
 
-    fn detected(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn detected(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let found = text.windows(6).any(|window| window == b"hidden");
+        found.then(|| b"***".to_vec())
     }
 
     fn rows(&mut self, _: &Lineage, columns: &[Column], _: Reach) -> Result<RowsPlan, Unmaskable> {

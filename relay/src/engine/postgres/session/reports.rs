@@ -1,6 +1,6 @@
 //! Errors, notices and notifications of the server: whose they are, and what of them the client may read.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::Conversation;
 use super::expect::Expect;
@@ -109,6 +109,22 @@ impl<J: Judge> Conversation<J> {
         let told = self.words(self.quotes_masked().client, &frame)?;
         self.tell(told);
         Ok(())
+    }
+
+    /// A result's description as the client may read it: names are text like any other.
+    pub(super) fn names(&self, frame: Frame) -> Result<Bytes, DecodeError> {
+        if self.judge.detected(frame.body()).is_none() {
+            return Ok(frame.into_bytes());
+        }
+        let mut columns = backend::row_description(frame.body())?;
+        for column in &mut columns {
+            if let Some(name) = self.judge.detected(&column.name) {
+                column.name = name.into();
+            }
+        }
+        let mut out = BytesMut::new();
+        write::row_description(&mut out, &columns);
+        Ok(out.freeze())
     }
 
     /// A setting's new value. One that was set from data stands in the server's reports as long as the session lives: a later

@@ -211,7 +211,12 @@ impl<J: Judge> Conversation<J> {
             // (`V`) and a replication stream (`W`) are among it.
             (other, _) => return Err(DecodeError::UnknownTag(other)),
         }
-        self.tell(frame.into_bytes());
+        let told = if tag == server::ROW_DESCRIPTION {
+            self.names(frame)?
+        } else {
+            frame.into_bytes()
+        };
+        self.tell(told);
         Ok(())
     }
 

@@ -667,6 +667,53 @@ fn errors_of_statements_that_reach_masked_values_lose_their_words() {
 }
 
 #[test]
+fn what_detectors_find_beside_the_rows_is_replaced_too() {
+    let reached = exchange(&[
+        client(|out| write::query(out, "select x")),
+        server(|out| {
+            write::row_description(out, &columns("hidden name"));
+            write::parameter_status(out, "application_name", "hidden setting");
+            let mut notice = Report::new(Severity::Notice, "00000", "hidden notice");
+            notice.detail = Some("hidden detail".to_owned());
+            notice.hint = Some("a hint".to_owned());
+            notice.encode(out);
+            Report::new(Severity::Error, "22P02", "hidden error").encode(out);
+            write::ready(out, Status::Idle);
+        }),
+    ]);
+    assert!(!contains(&reached.client, "hidden"));
+    assert!(contains(&reached.client, "a hint"));
+    assert_eq!(tags(Side::Server, &reached.client), "TSNEZ");
+    assert_eq!(errors(&reached.client), [("22P02".to_owned(), "***".to_owned())]);
+}
+
+#[test]
+fn a_setting_that_was_set_from_masked_data_is_not_reported_in_words() {
+    let set = |text: &'static str, name: &'static str, value: &'static str| {
+        [
+            client(move |out| write::query(out, text)),
+            server(move |out| {
+                complete(out, "SELECT 1");
+                write::parameter_status(out, name, value);
+                write::ready(out, Status::Idle);
+            }),
+        ]
+    };
+    let from_constants = exchange(&set("select set_config('TimeZone', 'UTC', false)", "TimeZone", "UTC"));
+    assert!(contains(&from_constants.client, "UTC"));
+    let from_data = "select set_config('application_name', secret, false) from t";
+    let first = set(from_data, "application_name", "105-15-1035");
+    // A rollback to it reports it again.
+    let again = set("rollback", "application_name", "105-15-1035");
+    let plain = set("set datestyle = iso", "DateStyle", "ISO, MDY");
+    let script: Vec<Said> = first.into_iter().chain(again).chain(plain).collect();
+    let reached = exchange(&script);
+    assert!(!contains(&reached.client, "105"));
+    assert!(contains(&reached.client, "ISO, MDY"));
+    assert_eq!(tags(Side::Server, &reached.client), "CSZCSZCSZ");
+}
+
+#[test]
 fn the_scope_is_asked_in_band_and_its_answer_swallowed() {
     let judge = Lenient::default();
     let judge_for = || Lenient {
