@@ -24,13 +24,14 @@ Examples:
   hoopctl login relay.example.com
   hoopctl ls
   hoopctl connect db-prod -- psql
+  hoopctl exec db-prod -c 'SELECT count(*) FROM orders' -o json
 
 Exit codes:
   0 done   1 failed   2 usage   3 configuration   4 login needed   5 blocked by policy
   6 waits for approval   7 approval denied   8 approval expired
   9 relay or target unreachable   10 session revoked or over its limit
-  `connect NAME -- CLIENT` returns the client's own code; 240 + the code above
-  where the gateway refused or ended the session itself
+  `connect NAME -- CLIENT` and `exec NAME -- CLIENT` return the client's own code;
+  240 + the code above where the gateway refused or ended the session itself
 
 Environment:
   HOOPCTL_RELAY, HOOPCTL_PROFILE, HOOPCTL_OUTPUT, HOOPCTL_CA_FILE, HOOPCTL_CONFIG_DIR,
@@ -50,7 +51,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// How to print: data goes to stdout, everything else to stderr
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, global = true, value_parser = Output::plain(), value_name = "FORMAT")]
     pub output: Option<Output>,
     /// Say only what is needed
     #[arg(long, global = true)]
@@ -74,6 +75,7 @@ pub enum Command {
     Status(command::status::StatusArgs),
     Doctor(command::doctor::DoctorArgs),
     Connect(command::connect::ConnectArgs),
+    Exec(command::exec::ExecArgs),
     Requests(command::requests::RequestsArgs),
     Approve(command::approve::ApproveArgs),
     Deny(command::deny::DenyArgs),

@@ -27,6 +27,8 @@ pub struct Context {
     /// What a relay said beside its answers.
     pub news: News,
     warned: Arc<OnceLock<()>>,
+    /// A login that is kept nowhere but here.
+    own: Option<Login>,
 }
 
 impl Context {
@@ -37,6 +39,16 @@ impl Context {
             printer,
             news: News::default(),
             warned: Arc::default(),
+            own: None,
+        }
+    }
+
+    /// The same with a login that is kept nowhere else.
+    #[must_use]
+    pub fn logged_in(&self, login: Login) -> Self {
+        Self {
+            own: Some(login),
+            ..self.clone()
         }
     }
 
@@ -50,6 +62,9 @@ impl Context {
     /// # Errors
     /// There is none, it has ended, it is for another relay than the settings name, or it is kept unsafely.
     pub async fn login(&self) -> Result<Login> {
+        if let Some(login) = &self.own {
+            return Ok(login.clone());
+        }
         let profile = &self.settings.profile;
         let Some(login) = self.credentials().load(profile).await? else {
             return Err(Error::login_needed(format!("profile `{profile}` is not logged in")));

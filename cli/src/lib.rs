@@ -23,6 +23,8 @@ pub mod complete;
 pub mod context;
 pub mod credentials;
 pub mod error;
+pub mod exec;
+pub mod interrupt;
 pub mod login;
 pub mod news;
 pub mod printer;

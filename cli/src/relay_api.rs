@@ -118,6 +118,25 @@ impl RelayApi {
         self.send(request).await
     }
 
+    /// Begins to get bytes from a path.
+    ///
+    /// # Errors
+    /// As for [`RelayApi::get`].
+    pub async fn download(&self, path: &str) -> Result<Download<'_>> {
+        let asked = self.http.get(self.url(path)).send().await;
+        let answer = asked.map_err(|error| self.not_sent(&error))?;
+        if answer.status().is_success() {
+            return Ok(Download { api: self, answer });
+        }
+        let status = answer.status().as_u16();
+        let theirs = relay_version(answer.headers());
+        let body = answer.bytes().await.map_err(|error| self.not_sent(&error))?;
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(refused) => of_another_version(refused.error, theirs.as_deref()),
+            Err(_) => self.not_understood(&format!("it answered HTTP {status}"), theirs.as_deref()),
+        })
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.relay.url())
     }
@@ -189,6 +208,26 @@ fn versions(theirs: &str) -> String {
     format!(
         "the relay is version {theirs}, this hoopctl is {OURS}: install the hoopctl of the relay's version, or ask for the relay to be updated"
     )
+}
+
+/// Bytes on their way from the relay.
+#[derive(Debug)]
+pub struct Download<'a> {
+    api: &'a RelayApi,
+    answer: reqwest::Response,
+}
+
+impl Download<'_> {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// The way to the relay is lost.
+    pub async fn chunk(&mut self) -> Result<Option<bytes::Bytes>> {
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.answer.chunk()).await {
+            Ok(chunk) => chunk.map_err(|error| self.api.not_sent(&error)),
+            Err(_) => Err(unreachable(&self.api.relay, "it did not go on in time")),
+        }
+    }
 }
 
 /// The error of a relay that does not answer.

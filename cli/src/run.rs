@@ -115,7 +115,7 @@ fn asked_for(arguments: &[OsString], environment: &Environment) -> Output {
                 .filter(|rest| !rest.is_empty())
         };
         if let Some(value) = value {
-            asked = Some(value.trim_start_matches('=') == "json");
+            asked = Some(matches!(value.trim_start_matches('='), "json" | "jsonl"));
         }
         previous_names_it = argument == "-o" || argument == "--output";
     }

@@ -20,6 +20,8 @@
 //! | `GET /v1/requests/ID/wait?seconds=N` | certificate | [`Request`], when it is no longer pending or the time is over |
 //! | `POST /v1/requests/ID/decision` | certificate | [`Decide`] → [`Request`] |
 //! | `POST /v1/requests/ID/cancel` | certificate | [`Request`] |
+//! | `GET /v1/runs/ID?seconds=N` | certificate | [`RunShown`], when it has ended, something of it waits, or the time is over |
+//! | `GET /v1/runs/ID/result?from=start\|left` | certificate | PostgreSQL's messages |
 //! | `GET /v1/sessions` | certificate | `[`[`SessionSummary`]`]` |
 //! | `GET /v1/sessions/ID` | certificate | [`SessionShown`] |
 //! | `GET /v1/sessions/ID/verify` | certificate | [`Verified`] |
@@ -364,6 +366,43 @@ pub struct RequestChanges {
     pub more: bool,
     /// The changed requests as they are now, the longest unchanged first.
     pub requests: Vec<Request>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It goes on, or waits for approval.
+    Running,
+    /// It has ended, and its result is kept.
+    Done,
+    /// It was cut off: what it did last may have happened or not.
+    Unknown,
+}
+
+/// A run: a one-shot session that one may come back for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunShown {
+    /// Its session.
+    pub session: SessionId,
+    /// The connection.
+    pub connection: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// Its client left it.
+    pub is_left: bool,
+    /// It has an idempotency key.
+    pub has_key: bool,
+    /// What marks the relay's own words in its result.
+    pub mark: String,
+    /// What of it waits for approval.
+    pub waits: Option<Request>,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created: OffsetDateTime,
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended: Option<OffsetDateTime>,
 }
 
 /// A bound parameter.

@@ -46,6 +46,12 @@ pub enum Code {
     RelayFault,
     /// Client and relay have no wire version in common.
     VersionMismatch,
+    /// The target refused a statement; `sqlstate` says why.
+    SqlError,
+    /// The idempotency key was used for something else.
+    IdempotencyConflict,
+    /// What was begun may have happened or not: its end was not seen.
+    OutcomeUnknown,
     /// Something failed for which no other code stands; also a code of a newer relay, whose message says the rest.
     #[serde(other)]
     Failed,
@@ -74,6 +80,9 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::RelayFault => "relay_fault",
             Self::VersionMismatch => "version_mismatch",
+            Self::SqlError => "sql_error",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::OutcomeUnknown => "outcome_unknown",
         }
     }
 
@@ -87,7 +96,10 @@ impl Code {
             | Self::ProtocolViolation
             | Self::Unsupported
             | Self::RelayFault
-            | Self::VersionMismatch => 1,
+            | Self::VersionMismatch
+            | Self::SqlError
+            | Self::IdempotencyConflict
+            | Self::OutcomeUnknown => 1,
             Self::Usage => 2,
             Self::Configuration => 3,
             Self::LoginNeeded => 4,
@@ -112,7 +124,14 @@ impl Code {
             Self::ProtocolViolation => "08P01",
             Self::Unsupported => "0A000",
             Self::NotFound => "3D000",
-            Self::Failed | Self::Usage | Self::Configuration | Self::RelayFault | Self::VersionMismatch => "58000",
+            Self::OutcomeUnknown => "08007",
+            Self::Failed
+            | Self::Usage
+            | Self::Configuration
+            | Self::RelayFault
+            | Self::VersionMismatch
+            | Self::SqlError
+            | Self::IdempotencyConflict => "58000",
         }
     }
 
@@ -123,12 +142,12 @@ impl Code {
             Self::LoginNeeded => 401,
             Self::Blocked | Self::ApprovalDenied | Self::SessionRevoked => 403,
             Self::NotFound => 404,
-            Self::WaitsForApproval => 409,
+            Self::WaitsForApproval | Self::IdempotencyConflict | Self::OutcomeUnknown => 409,
             Self::ApprovalExpired | Self::ApprovalCancelled | Self::SessionLimit => 410,
             Self::LimitExceeded => 429,
             Self::Unsupported => 501,
             Self::RelayUnreachable | Self::TargetUnreachable => 502,
-            Self::Failed | Self::RelayFault => 500,
+            Self::Failed | Self::RelayFault | Self::SqlError => 500,
         }
     }
 }
@@ -156,6 +175,12 @@ pub struct Refusal {
     /// The request that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
+    /// The target's own SQLSTATE, where it is the target that refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// The target's own detail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl Refusal {
@@ -167,6 +192,8 @@ impl Refusal {
             message: message.into(),
             hint: None,
             request: None,
+            sqlstate: None,
+            detail: None,
         }
     }
 

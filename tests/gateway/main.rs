@@ -16,6 +16,7 @@ mod completing;
 mod doctor;
 mod endings;
 mod examples;
+mod exec;
 mod fuzz;
 mod holding;
 mod keycloak;

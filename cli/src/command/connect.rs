@@ -62,6 +62,18 @@ pub struct ConnectArgs {
     client: Vec<OsString>,
 }
 
+impl ConnectArgs {
+    /// A client on a connection.
+    pub fn with_client(name: String, reason: Option<String>, client: Vec<OsString>) -> Self {
+        Self {
+            name,
+            reason,
+            listen: None,
+            client,
+        }
+    }
+}
+
 /// Reads an address on loopback: `IP:PORT`, `localhost:PORT` or a port alone.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let on_localhost = |port: &str| {

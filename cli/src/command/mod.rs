@@ -9,6 +9,7 @@ pub mod completions;
 pub mod connect;
 pub mod deny;
 pub mod doctor;
+pub mod exec;
 pub mod login;
 pub mod logout;
 pub mod ls;
@@ -31,6 +32,7 @@ pub async fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Status(arguments) => status::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Connect(arguments) => connect::run(arguments, context).await,
+        Command::Exec(arguments) => exec::run(arguments, context).await,
         Command::Requests(arguments) => requests::run(arguments, context).await,
         Command::Approve(arguments) => approve::run(arguments, context).await,
         Command::Deny(arguments) => deny::run(arguments, context).await,

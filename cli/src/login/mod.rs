@@ -13,6 +13,7 @@ use crate::printer::{Printer, escape};
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
 
+pub mod at_hand;
 pub mod browser;
 pub mod device;
 mod show;

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use hoop_shared::api::ErrorBody;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
@@ -25,6 +26,55 @@ pub enum Output {
     Text,
     /// For scripts: one JSON document on stdout, an error as the last line on stderr.
     Json,
+    /// Rows for people. Only where there are rows.
+    #[value(skip)]
+    #[serde(skip)]
+    Table,
+    /// Rows as CSV. Only where there are rows.
+    #[value(skip)]
+    #[serde(skip)]
+    Csv,
+    /// Rows as JSON, one object a line. Only where there are rows.
+    #[value(skip)]
+    #[serde(skip)]
+    Jsonl,
+}
+
+impl Output {
+    /// Reads a format of commands that print no rows.
+    pub fn plain() -> impl TypedValueParser<Value = Self> {
+        Self::one_of([
+            ("text", "For people"),
+            (
+                "json",
+                "For scripts: one JSON document on stdout, an error as the last line on stderr",
+            ),
+        ])
+    }
+
+    /// Reads a format of commands that print rows.
+    pub fn of_rows() -> impl TypedValueParser<Value = Self> {
+        Self::one_of([
+            ("table", "For people"),
+            (
+                "json",
+                "For scripts: one JSON document on stdout, an error as the last line on stderr",
+            ),
+            ("csv", "A heading and the rows; NULL is nothing, the empty text is \"\""),
+            ("jsonl", "One JSON object a row, errors as with json"),
+        ])
+    }
+
+    fn one_of<const N: usize>(words: [(&'static str, &'static str); N]) -> impl TypedValueParser<Value = Self> {
+        let words = words.map(|(word, help)| PossibleValue::new(word).help(help));
+        PossibleValuesParser::new(words).map(|word| match word.as_str() {
+            "json" => Self::Json,
+            "table" => Self::Table,
+            "csv" => Self::Csv,
+            "jsonl" => Self::Jsonl,
+            _ => Self::Text,
+        })
+    }
 }
 
 /// How much is said, and to whom.
@@ -62,7 +112,12 @@ impl Printer {
 
     /// Whether data is JSON.
     pub fn is_json(&self) -> bool {
-        self.manner.output == Output::Json
+        matches!(self.manner.output, Output::Json | Output::Jsonl)
+    }
+
+    /// How data is printed.
+    pub fn output(&self) -> Output {
+        self.manner.output
     }
 
     /// Whether only what is needed is said.

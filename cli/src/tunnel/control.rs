@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
-use hoop_shared::wire::{Bye, Close, Frame, FrameReader, Open, Opened, ReadError, write_frame};
+use hoop_shared::wire::{Bye, Close, Detach, Frame, FrameReader, Open, Opened, ReadError, write_frame};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -33,9 +33,26 @@ pub(super) struct Control {
 
 #[derive(Debug)]
 enum Ask {
-    Open(Open, oneshot::Sender<Result<Opened, TunnelError>>),
+    Open(Open, oneshot::Sender<Result<Answer, TunnelError>>),
+    Detach(SessionId, oneshot::Sender<Result<(), TunnelError>>),
     End(SessionId),
     Bye,
+}
+
+/// The answer to an open that was not refused.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A session.
+    Opened(Opened),
+    /// The same run happened before, in this session.
+    Repeated(SessionId),
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Default)]
+struct Waiting {
+    opens: HashMap<u32, oneshot::Sender<Result<Answer, TunnelError>>>,
+    detaches: HashMap<SessionId, oneshot::Sender<Result<(), TunnelError>>>,
 }
 
 /// What has ended.
@@ -52,11 +69,14 @@ impl Control {
         let (changes, state) = watch::channel(State::default());
         let (noting, notices) = mpsc::channel(QUEUE);
         let task = tokio::spawn(async move {
-            let mut waiting = HashMap::new();
+            let mut waiting = Waiting::default();
             let gone = run(reader, writer, asked, &changes, &noting, &mut waiting).await;
             changes.send_modify(|state| state.gone = Some(gone.clone()));
-            for (_, answer) in waiting {
-                // Whoever asked may have gone away.
+            // Whoever asked may have gone away.
+            for (_, answer) in waiting.opens {
+                let _unheard = answer.send(Err(TunnelError::Refused(gone.clone())));
+            }
+            for (_, answer) in waiting.detaches {
                 let _unheard = answer.send(Err(TunnelError::Refused(gone.clone())));
             }
         });
@@ -68,20 +88,18 @@ impl Control {
         }
     }
 
-    pub async fn open(
-        &self,
-        connection: &str,
-        reason: Option<&str>,
-        client: Option<&str>,
-    ) -> Result<Opened, TunnelError> {
+    /// Asks for a session; the number is set here.
+    pub async fn open(&self, open: Open) -> Result<Answer, TunnelError> {
+        self.ask(|answer| Ask::Open(open, answer)).await
+    }
+
+    pub async fn detach(&self, session: &SessionId) -> Result<(), TunnelError> {
+        self.ask(|answer| Ask::Detach(session.clone(), answer)).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<Result<T, TunnelError>>) -> Ask) -> Result<T, TunnelError> {
         let (answer, answered) = oneshot::channel();
-        let open = Open {
-            number: 0,
-            connection: connection.to_owned(),
-            reason: reason.map(str::to_owned),
-            client: client.map(str::to_owned),
-        };
-        if self.asks.send(Ask::Open(open, answer)).await.is_err() {
+        if self.asks.send(ask(answer)).await.is_err() {
             return Err(TunnelError::Refused(self.closed().await));
         }
         match answered.await {
@@ -141,7 +159,7 @@ async fn run(
     mut asked: mpsc::Receiver<Ask>,
     changes: &watch::Sender<State>,
     notices: &mpsc::Sender<String>,
-    waiting: &mut HashMap<u32, oneshot::Sender<Result<Opened, TunnelError>>>,
+    waiting: &mut Waiting,
 ) -> Refusal {
     let mut last = 0_u32;
     let mut leaving = false;
@@ -153,6 +171,10 @@ async fn run(
                         last = last.wrapping_add(1);
                         open.number = last;
                         (Frame::from(open), Some(answer))
+                    }
+                    Some(Ask::Detach(session, answer)) => {
+                        waiting.detaches.insert(session.clone(), answer);
+                        (Detach { session }.into(), None)
                     }
                     Some(Ask::End(session)) => (Close { session: Some(session), refusal: None }.into(), None),
                     Some(Ask::Bye) | None => {
@@ -168,7 +190,7 @@ async fn run(
                 match (failed, answer) {
                     (None, None) => {}
                     (None, Some(answer)) => {
-                        waiting.insert(last, answer);
+                        waiting.opens.insert(last, answer);
                     }
                     // A frame that cannot be written at all concerns only who asked.
                     (Some(error @ TunnelError::Refused(_)), Some(answer)) => {
@@ -189,12 +211,22 @@ async fn run(
             }
             frame = reader.read() => match frame {
                 Ok(Some(Frame::Opened(opened))) => {
-                    if let Some(answer) = waiting.remove(&opened.number) {
-                        let _unheard = answer.send(Ok(opened));
+                    if let Some(answer) = waiting.opens.remove(&opened.number) {
+                        let _unheard = answer.send(Ok(Answer::Opened(opened)));
+                    }
+                }
+                Ok(Some(Frame::Repeated(repeated))) => {
+                    if let Some(answer) = waiting.opens.remove(&repeated.number) {
+                        let _unheard = answer.send(Ok(Answer::Repeated(repeated.session)));
+                    }
+                }
+                Ok(Some(Frame::Detached(detached))) => {
+                    if let Some(answer) = waiting.detaches.remove(&detached.session) {
+                        let _unheard = answer.send(detached.refusal.map_or(Ok(()), |refusal| Err(TunnelError::Refused(refusal))));
                     }
                 }
                 Ok(Some(Frame::Refused(refused))) => {
-                    if let Some(answer) = refused.number.and_then(|number| waiting.remove(&number)) {
+                    if let Some(answer) = refused.number.and_then(|number| waiting.opens.remove(&number)) {
                         let _unheard = answer.send(Err(TunnelError::Refused(refused.refusal)));
                     }
                 }

@@ -20,8 +20,10 @@ use std::time::Duration;
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Refusal;
 use hoop_shared::tls::{Credential, Trust};
-use hoop_shared::wire::{Opened, Welcome};
+use hoop_shared::wire::run::{FEATURE_RUNS, Run};
+use hoop_shared::wire::{Open, Opened, Welcome};
 
+pub use control::Answer;
 pub use dial::udp_passes;
 pub use error::TunnelError;
 pub(crate) use error::refused_in_tls;
@@ -134,7 +136,43 @@ impl Tunnel {
         reason: Option<&str>,
         client: Option<&str>,
     ) -> Result<Opened, TunnelError> {
-        self.control.open(connection, reason, client).await
+        match self.control.open(ask(connection, reason, client)).await? {
+            Answer::Opened(opened) => Ok(opened),
+            Answer::Repeated(_) => Err(TunnelError::Protocol(
+                "an answer to a run that nobody asked for".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether the relay knows runs: sessions that their client may leave.
+    pub fn knows_runs(&self) -> bool {
+        self.welcome.features.iter().any(|feature| feature == FEATURE_RUNS)
+    }
+
+    /// Opens a session for one run, or learns that it happened before. Only where the relay [knows runs](Tunnel::knows_runs).
+    ///
+    /// # Errors
+    /// The relay refuses, or the tunnel is gone.
+    pub async fn open_run(
+        &self,
+        connection: &str,
+        reason: Option<&str>,
+        client: &str,
+        run: Run,
+    ) -> Result<Answer, TunnelError> {
+        let open = Open {
+            run: Some(run),
+            ..ask(connection, reason, Some(client))
+        };
+        self.control.open(open).await
+    }
+
+    /// Leaves a run: what was sent, to the clean end of its stream, goes on without this client.
+    ///
+    /// # Errors
+    /// The relay refuses, or the tunnel is gone.
+    pub async fn detach(&self, session: &SessionId) -> Result<(), TunnelError> {
+        self.control.detach(session).await
     }
 
     /// Makes one more client connection of a session. What is read and written is the protocol's own.
@@ -180,6 +218,16 @@ impl Tunnel {
         if let Carrier::Quic(carrier) = self.carrier {
             carrier.close().await;
         }
+    }
+}
+
+fn ask(connection: &str, reason: Option<&str>, client: Option<&str>) -> Open {
+    Open {
+        number: 0,
+        connection: connection.to_owned(),
+        reason: reason.map(str::to_owned),
+        client: client.map(str::to_owned),
+        run: None,
     }
 }
 

@@ -43,6 +43,7 @@ mod login;
 mod providers;
 mod query;
 mod requests;
+mod runs;
 #[cfg(test)]
 mod samples;
 mod sessions;
@@ -93,6 +94,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         login::ROUTES,
         providers::ROUTES,
         requests::ROUTES,
+        runs::ROUTES,
         sessions::ROUTES,
     ]
     .into_iter()

@@ -19,7 +19,7 @@ use crate::approval::{Desk, DeskOptions, Held};
 use crate::authn::{Authn, Identity, PrincipalKind};
 use crate::config::{Config, Connection, PostgresTarget, Source, Target, TlsMode};
 use crate::policy::Policies;
-use crate::record::{Keys, Recordings};
+use crate::record::{KeptResults, Keys, Recordings};
 use crate::session::{Door, Registry, Rules};
 use crate::store::Store;
 
@@ -121,6 +121,7 @@ pub(super) async fn door(config: Config, store: &Store) -> Door {
     tokio::spawn(clerk.run(CancellationToken::new()));
     let keys = Keys::open(&config.data_dir).unwrap();
     let recordings = Recordings::open(&config.data_dir, keys, true, None, 1 << 20).unwrap();
+    let results = KeptResults::open(&config.data_dir, true).unwrap();
     let source = Source::new("policies.cedar", POLICIES);
     let policies = Policies::parse(&[source], std::time::Duration::from_secs(900)).unwrap();
     Door {
@@ -128,6 +129,7 @@ pub(super) async fn door(config: Config, store: &Store) -> Door {
         desk,
         registry: Arc::new(Registry::default()),
         recordings: Arc::new(recordings),
+        results: Arc::new(results),
     }
 }
 

@@ -88,4 +88,8 @@ limits! {
     recorded_row_bytes: Bytes = 256 << 10, 1 << 10..=64 << 20;
     /// Bytes that wait behind a held operation.
     held_bytes: Bytes = 16 << 20, 1 << 10..=(1 << 30) - 1;
+    /// The longest result of a run that is kept, in bytes: later rows are left out.
+    kept_result_bytes: Bytes = 16 << 20, 1 << 10..=1 << 40;
+    /// Runs of one principal that are kept for who comes back.
+    kept_runs_per_principal: Count = 10_000, 1..=1_000_000;
 }

@@ -52,6 +52,8 @@ pub struct SessionTimes {
     pub idle_timeout: Duration,
     /// After SIGTERM.
     pub drain: Duration,
+    /// How long the result of a run, and its idempotency key, are kept.
+    pub result_retention: Duration,
 }
 
 impl Default for SessionTimes {
@@ -61,6 +63,7 @@ impl Default for SessionTimes {
             max_duration: Duration::from_secs(8 * 3600),
             idle_timeout: Duration::from_secs(30 * 60),
             drain: Duration::from_secs(30),
+            result_retention: LONGEST,
         }
     }
 }
@@ -81,6 +84,7 @@ pub(super) fn session(mut section: Section<'_>) -> SessionTimes {
         max_duration: time("max_duration", 1, default.max_duration),
         idle_timeout: time("idle_timeout", 1, default.idle_timeout),
         drain: time("drain", 0, default.drain),
+        result_retention: time("result_retention", 1, default.result_retention),
     };
     section.finish();
     times

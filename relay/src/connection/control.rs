@@ -8,8 +8,10 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::wire::run::FEATURE_RUNS;
 use hoop_shared::wire::{
-    Close, Frame, FrameReader, Hello, Notice, Open, ReadError, Refused, Welcome, WriteError, negotiate, write_frame,
+    Close, Detach, Detached, Frame, FrameReader, Hello, Notice, Open, ReadError, Refused, Repeated, Welcome,
+    WriteError, negotiate, write_frame,
 };
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
 use super::Phase;
-use super::service::{Client, Service};
+use super::service::{Client, NotOpened, Service};
 
 /// How long a client has for its first frame, and the relay for writing one. A client that does not read is gone.
 pub(super) const FRAME_DEADLINE: Duration = Duration::from_secs(10);
@@ -100,6 +102,7 @@ pub(super) async fn greet<S: Service>(
                 limits: service.limits(),
                 time: OffsetDateTime::now_utc(),
                 notices: service.notices(&who).await,
+                features: vec![FEATURE_RUNS.to_owned()],
             };
             say(writer, welcome).await?;
             debug!(source = %client.source, build = ?hello.build, machine = ?hello.machine, "client is welcome");
@@ -145,6 +148,17 @@ pub(super) async fn run<S: Service>(
                     }
                     Ok(())
                 }
+                Ok(Some(Frame::Detach(Detach { session }))) => {
+                    let refusal = match leases.get(&session) {
+                        Some(lease) => service.detach(lease).err(),
+                        None => Some(Refusal::new(Code::NotFound, format!("there is no session {session}"))),
+                    };
+                    if refusal.is_none() {
+                        // The session goes on without this connection.
+                        leases.remove(&session);
+                    }
+                    say(writer, Detached { session, refusal }).await
+                }
                 Ok(Some(Frame::Bye(_) | Frame::Close(Close { session: None, .. }))) => break Left::Bye,
                 Ok(Some(other)) => Err(Left::Violation(format!("a {} frame on the control stream", other.name()))),
                 Ok(None) => Err(Left::Gone("its control stream ended".into())),
@@ -158,7 +172,8 @@ pub(super) async fn run<S: Service>(
                     leases.insert(session, lease);
                     say(writer, opened).await
                 }
-                Err(refusal) => say(writer, Refused { number: Some(number), refusal }).await,
+                Err(NotOpened::Repeated(session)) => say(writer, Repeated { number, session }).await,
+                Err(NotOpened::Refused(refusal)) => say(writer, Refused { number: Some(number), refusal }).await,
             },
             Some((session, refusal)) = endings.next(), if !endings.is_empty() => {
                 // One that the client itself closed is no news.

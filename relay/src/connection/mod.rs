@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 pub use axum::Router;
 pub use gate::Bounds;
 pub use peer::Peer;
-pub use service::Service;
+pub use service::{NotOpened, Service};
 pub use sockets::{Sockets, bind};
 pub use stream::ClientStream;
 pub use tls::{Tls, TlsError};

@@ -40,7 +40,13 @@ pub trait Service: Send + Sync + 'static {
         ask: Open,
         source: IpAddr,
         notices: mpsc::Sender<String>,
-    ) -> impl Future<Output = Result<(Opened, Self::Lease), Refusal>>;
+    ) -> impl Future<Output = Result<(Opened, Self::Lease), NotOpened>>;
+
+    /// Lets a session go on without its client. The control connection drops the lease then.
+    ///
+    /// # Errors
+    /// It is none that can be left.
+    fn detach(&self, lease: &Self::Lease) -> Result<(), Refusal>;
 
     /// Waits for the end of a session, and why it ends.
     fn ended(&self, lease: &Self::Lease) -> impl Future<Output = Refusal> + 'static;
@@ -56,6 +62,21 @@ pub trait Service: Send + Sync + 'static {
 
     /// Serves one stream until it ends.
     fn serve(&self, place: Self::Place, stream: ClientStream) -> impl Future<Output = ()>;
+}
+
+/// Why no session was opened.
+#[derive(Clone, Debug)]
+pub enum NotOpened {
+    /// It is refused.
+    Refused(Refusal),
+    /// The same run happened before, in this session.
+    Repeated(SessionId),
+}
+
+impl From<Refusal> for NotOpened {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// A client whose certificate TLS has verified.

@@ -17,6 +17,7 @@ mod chain;
 mod error;
 mod event;
 mod finish;
+mod kept;
 mod keys;
 mod place;
 mod recorder;
@@ -29,6 +30,7 @@ mod walk;
 
 pub use self::error::{RecordError, RecordingsError};
 pub use self::event::{Answer, Counts, Event, Header, Kind};
+pub use self::kept::{KeptResult, KeptResults};
 pub use self::keys::Keys;
 pub use self::place::Place;
 pub use self::recorder::{Output, Recorder, Settings};

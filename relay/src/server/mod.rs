@@ -14,6 +14,7 @@ mod certificate;
 mod embedded;
 mod error;
 mod reload;
+mod runs;
 mod tunnels;
 
 use std::io::Write;
@@ -40,7 +41,7 @@ use crate::connection::{self, Bounds, Parts, Phase, Tls};
 use crate::dev::Provider;
 use crate::mask;
 use crate::policy::Policies;
-use crate::record::{Keys, Recordings};
+use crate::record::{KeptResults, Keys, Recordings};
 use crate::session::{Door, End, Registry, Rules};
 use crate::shutdown::{Signal, Signals};
 use crate::store::Store;
@@ -151,6 +152,8 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     }
     let recordings = Arc::new(open_recordings(&config)?);
     settle_last_run(&store, &recordings).await?;
+    store.interrupt_runs(OffsetDateTime::now_utc()).await?;
+    let results = Arc::new(KeptResults::open(&config.data_dir, config.recording.full)?);
     let authn = Authn::open(&config, store.clone()).await?;
     let desk_options = DeskOptions {
         pending_per_session: config.limits.pending_requests_per_session,
@@ -173,11 +176,18 @@ async fn serve(options: Options) -> Result<(), ServeError> {
         desk: desk.clone(),
         registry,
         recordings: Arc::clone(&recordings),
+        results: Arc::clone(&results),
     };
     authn.on_regrouped(Box::new({
         let door = door.clone();
         move |newest| reload::follow_groups(&door, newest)
     }));
+    tasks.spawn(runs::forget(
+        store.clone(),
+        results,
+        Arc::clone(&door.rules),
+        background.clone(),
+    ));
     let relay = Relay {
         load: options.load,
         dev,

@@ -13,15 +13,16 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::{error, info};
 
+use super::runs;
 use crate::approval::Person;
 use crate::authn::{Authn, Identity};
 use crate::config::Target;
-use crate::connection::{ClientStream, Service};
+use crate::connection::{ClientStream, NotOpened, Service};
 use crate::engine::postgres;
-use crate::session::{Door, Lease, Session, StreamSlot, Wish, supervise};
+use crate::session::{Door, End, Lease, NewRun, Session, StreamSlot, Wish, supervise};
 use crate::store::sessions::{NewSession, SessionCounts};
 use crate::store::{Store, StoreError};
 use crate::target::postgres::Targets;
@@ -54,12 +55,17 @@ impl Tunnels {
         ask: &Open,
         source: IpAddr,
         notices: &mpsc::Sender<String>,
-    ) -> Result<Arc<Session>, Refusal> {
+    ) -> Result<Arc<Session>, NotOpened> {
         self.authn.standing(&who)?;
+        let key = runs::key(ask)?;
+        if let Some(key) = &key {
+            self.look_up(&who, &ask.connection, key).await?;
+        }
         let wish = Wish {
             connection: ask.connection.clone(),
             reason: ask.reason.clone(),
             source,
+            run: ask.run.as_ref().map(|_| NewRun { has_key: key.is_some() }),
         };
         let held = |text| {
             // A client that does not read its notices loses them.
@@ -75,19 +81,23 @@ impl Tunnels {
         });
         if let Err(error) = stored.await {
             error!(session = %session.id(), %error, "session not stored");
-            session.end(crate::session::End::NotRecorded);
-            return Err(error.into());
+            session.end(End::NotRecorded);
+            return Err(Refusal::from(error).into());
+        }
+        if let Err(not_begun) = self.begin_run(&session, key).await {
+            session.end(End::Closed);
+            return Err(not_begun);
         }
         // An approval may have taken an hour.
         if let Err(refusal) = self.authn.standing(&who) {
-            session.end(crate::session::End::Revoked);
-            return Err(refusal);
+            session.end(End::Revoked);
+            return Err(refusal.into());
         }
         Ok(session)
     }
 
     /// Runs what touches the store where the store lives.
-    async fn on_control<T: Send + 'static>(
+    pub(super) async fn on_control<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -134,7 +144,7 @@ impl Service for Tunnels {
         ask: Open,
         source: IpAddr,
         notices: mpsc::Sender<String>,
-    ) -> Result<(Opened, Lease), Refusal> {
+    ) -> Result<(Opened, Lease), NotOpened> {
         match self.begin(Arc::clone(&who), &ask, source, &notices).await {
             Ok(session) => {
                 counter!("hoop_sessions_total").increment(1);
@@ -148,7 +158,11 @@ impl Service for Tunnels {
                 );
                 Ok((opened(&session, ask.number), Lease::new(session)))
             }
-            Err(refusal) => {
+            Err(NotOpened::Repeated(session)) => {
+                info!(principal = ?who.label(), connection = ?ask.connection, %session, "a run that happened before");
+                Err(NotOpened::Repeated(session))
+            }
+            Err(NotOpened::Refused(refusal)) => {
                 counter!("hoop_sessions_refused_total", "code" => refusal.code.as_str()).increment(1);
                 info!(
                     principal = ?who.label(),
@@ -158,7 +172,7 @@ impl Service for Tunnels {
                     %source,
                     "session refused"
                 );
-                Err(refusal)
+                Err(refusal.into())
             }
         }
     }
@@ -166,6 +180,14 @@ impl Service for Tunnels {
     fn ended(&self, lease: &Lease) -> impl Future<Output = Refusal> + 'static {
         let session = Arc::clone(lease.session());
         async move { session.ended().await }
+    }
+
+    fn detach(&self, lease: &Lease) -> Result<(), Refusal> {
+        let session = lease.session();
+        session.leave()?;
+        info!(session = %session.id(), "its client left a run that waits");
+        self.endings.spawn_local(runs::leave(self.clone(), Arc::clone(session)));
+        Ok(())
     }
 
     fn close(&self, lease: Lease) {
@@ -179,19 +201,37 @@ impl Service for Tunnels {
 
     async fn serve(&self, place: StreamSlot, stream: ClientStream) {
         let session = Arc::clone(place.session());
-        let served = async {
-            match session.grant().connection().protocol {
-                Protocol::Postgres => postgres::serve(stream, Arc::clone(&session), &self.targets).await,
-            }
+        let serving = serve(place, stream, Arc::clone(&self.targets));
+        let Some(run) = session.run() else {
+            return serving.await;
         };
-        let overdue = async {
-            session.ended().await;
-            tokio::time::sleep(GOODBYE).await;
-        };
+        // A run that its client leaves outlives the connection that this is a part of.
+        let mut task = AbortOnDropHandle::new(self.endings.spawn_local(serving));
         tokio::select! {
-            _served = served => {}
-            () = overdue => {}
+            _served = &mut task => {}
+            () = run.left() => drop(task.detach()),
         }
+    }
+}
+
+/// Serves a stream to its end, or to the end of its session and a moment longer.
+async fn serve(place: StreamSlot, stream: ClientStream, targets: Arc<Targets>) {
+    let session = Arc::clone(place.session());
+    let served = async {
+        match session.grant().connection().protocol {
+            Protocol::Postgres => postgres::serve(stream, Arc::clone(&session), &targets).await,
+        }
+    };
+    let overdue = async {
+        session.ended().await;
+        tokio::time::sleep(GOODBYE).await;
+    };
+    tokio::select! {
+        _served = served => {}
+        () = overdue => {}
+    }
+    if session.run().is_some_and(|run| run.is_left()) {
+        session.end(End::Finished);
     }
 }
 
@@ -208,6 +248,7 @@ fn opened(session: &Session, number: u32) -> Opened {
         database: Some(database),
         user: Some(user),
         expires: whole(grant.expires()),
+        mark: session.run().map(|run| run.mark().to_owned()),
     }
 }
 
@@ -244,6 +285,7 @@ async fn see_to_the_end(tunnels: Tunnels, session: Arc<Session>) {
     while session.streams() > 0 && Instant::now() < patience {
         tokio::time::sleep(LOOK).await;
     }
+    runs::end(&tunnels, &session).await;
     let (recorder, id, word) = (session.recorder().clone(), session.id().clone(), end.word());
     let sealed = tunnels
         .control

@@ -11,6 +11,8 @@ use crate::record::{RecordError, Recorder};
 pub enum End {
     /// The client closed it.
     Closed,
+    /// It did what its client had left it for.
+    Finished,
     /// The client's control connection is gone.
     Lost,
     /// The credential that opened it expired.
@@ -54,6 +56,7 @@ impl End {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Closed => "closed",
+            Self::Finished => "finished",
             Self::Lost => "lost",
             Self::CredentialExpired => "credential_expired",
             Self::MaxDuration(_) => "max_duration",
@@ -73,6 +76,7 @@ impl End {
         let again = "open a new session with `hoopctl connect`";
         match self {
             Self::Closed => Refusal::new(Code::Failed, "the session was closed by its client"),
+            Self::Finished => Refusal::new(Code::Failed, "the session ended: all that it was left with is done"),
             Self::Lost => Refusal::new(
                 Code::SessionLimit,
                 "the session ended: its connection to hoopctl was lost",
@@ -146,6 +150,7 @@ mod tests {
     fn each_end_has_its_own_words() {
         let ends = [
             End::Closed,
+            End::Finished,
             End::Lost,
             End::CredentialExpired,
             End::MaxDuration(Duration::from_secs(8 * 3600)),

@@ -10,6 +10,7 @@ mod grant;
 mod open;
 mod registry;
 mod rules;
+mod run;
 mod running;
 
 pub use cancel::{CancelKey, CancelKeys};
@@ -18,7 +19,8 @@ pub use grant::Grant;
 pub use open::{Door, Wish};
 pub use registry::{Registry, Running};
 pub use rules::{Rules, SharedRules, same_connection};
-pub use running::{Lease, Session, StreamSlot, supervise};
+pub use run::{Holding, NewRun, Run};
+pub use running::{Lease, Session, StreamSlot, Waits, supervise};
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -9,12 +9,12 @@ use hoop_shared::id::SessionId;
 use hoop_shared::refusal::{Code, Refusal};
 use time::OffsetDateTime;
 
-use super::{End, Grant, Registry, Rules, Session, SharedRules, same_connection};
+use super::{End, Grant, NewRun, Registry, Rules, Run, Session, SharedRules, same_connection};
 use crate::approval::{Ask, Desk};
 use crate::authn::Identity;
 use crate::config::Connection;
 use crate::policy::{Admission, AdmissionReview, Circumstances, ConnectBlocked, ConnectDecision, Reason, Verdict};
-use crate::record::{Header, Recordings};
+use crate::record::{Header, KeptResults, Recordings};
 
 /// The longest reason, in characters: a sentence or two, shown to approvers and kept with the recording.
 const LONGEST_REASON: usize = 1_000;
@@ -30,6 +30,8 @@ pub struct Wish {
     pub reason: Option<String>,
     /// Where it comes from.
     pub source: IpAddr,
+    /// One run.
+    pub run: Option<NewRun>,
 }
 
 /// Where sessions are opened.
@@ -43,6 +45,8 @@ pub struct Door {
     pub registry: Arc<Registry>,
     /// Where sessions are recorded.
     pub recordings: Arc<Recordings>,
+    /// Where results of runs are kept.
+    pub results: Arc<KeptResults>,
 }
 
 impl Door {
@@ -87,6 +91,10 @@ impl Door {
         if !Arc::ptr_eq(&now, &rules) && !still_allowed(&now, &identity, connection, &wish) {
             return Err(changed());
         }
+        let run = wish.run.as_ref().map(|new| Run::new(new, Arc::clone(&self.results)));
+        let run = run
+            .transpose()
+            .map_err(|_| Refusal::new(Code::RelayFault, "the relay has no randomness"))?;
         let grant = grant(id, admission, identity, Arc::clone(connection), wish, &now)?;
         self.registry
             .room(grant.identity(), now.config().limits.sessions_per_principal)?;
@@ -100,6 +108,7 @@ impl Door {
             &now,
             self.desk.clone(),
             recorder,
+            run.map(Arc::new),
         ));
         self.registry.add(Arc::clone(&session))?;
         // A reload looks at the registry: one that came before this session was in it has not seen it.

@@ -9,7 +9,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{CancelKeys, End, Grant, Rules, SharedRules};
+use super::{CancelKeys, End, Grant, Holding, Rules, Run, SharedRules};
 use crate::approval::Desk;
 use crate::config::{Limits, SessionTimes};
 use crate::mask::Masks;
@@ -38,6 +38,9 @@ pub struct Session {
     touched: AtomicU64,
     /// Milliseconds after `started` at which the control connection was gone.
     lost: AtomicU64,
+    /// Operations that wait for people: meanwhile nothing is idle.
+    held: AtomicUsize,
+    run: Option<Arc<Run>>,
     streams: AtomicUsize,
     numbers: AtomicU32,
     cancel_keys: CancelKeys,
@@ -53,6 +56,7 @@ impl Session {
         now: &Rules,
         desk: Desk,
         recorder: Recorder,
+        run: Option<Arc<Run>>,
     ) -> Self {
         let config = now.config();
         Self {
@@ -66,6 +70,8 @@ impl Session {
             started_at: SystemTime::now(),
             touched: AtomicU64::new(0),
             lost: AtomicU64::new(NOT_LOST),
+            held: AtomicUsize::new(0),
+            run,
             streams: AtomicUsize::new(0),
             numbers: AtomicU32::new(0),
             cancel_keys: CancelKeys::default(),
@@ -119,6 +125,41 @@ impl Session {
     /// The cancel keys of its streams.
     pub fn cancel_keys(&self) -> &CancelKeys {
         &self.cancel_keys
+    }
+
+    /// Its run, where it is one.
+    pub fn run(&self) -> Option<&Arc<Run>> {
+        self.run.as_ref()
+    }
+
+    /// Notes that an operation waits for people, until what this gives is dropped.
+    pub fn hold(self: &Arc<Self>) -> Waits {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Waits {
+            _run: self.run.as_ref().map(Run::hold),
+            session: Arc::clone(self),
+        }
+    }
+
+    /// Lets a run go on without its client.
+    ///
+    /// # Errors
+    /// It is no run, it has ended, or nothing waits.
+    pub fn leave(&self) -> Result<(), Refusal> {
+        if let Some(end) = self.why() {
+            return Err(end.refusal());
+        }
+        match &self.run {
+            Some(run) => run.leave(),
+            None => Err(Refusal::new(
+                Code::Unsupported,
+                "this session is no run: it cannot be left",
+            )),
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.is_left())
     }
 
     /// Gives the next number to a client connection of this session, from 1.
@@ -196,12 +237,15 @@ impl Session {
                 End::MaxDuration(self.times.max_duration)
             });
         }
-        let idle = self.times.idle_timeout.saturating_sub(self.since(&self.touched));
-        if idle.is_zero() {
-            return Err(End::Idle(self.times.idle_timeout));
+        let mut wait = left.min(LONGEST_SLEEP);
+        if self.held.load(Ordering::Relaxed) == 0 && !self.is_left() {
+            let idle = self.times.idle_timeout.saturating_sub(self.since(&self.touched));
+            if idle.is_zero() {
+                return Err(End::Idle(self.times.idle_timeout));
+            }
+            wait = wait.min(idle);
         }
-        let mut wait = left.min(idle).min(LONGEST_SLEEP);
-        if self.lost.load(Ordering::Relaxed) != NOT_LOST {
+        if !self.is_left() && self.lost.load(Ordering::Relaxed) != NOT_LOST {
             let grace = LOST_GRACE.saturating_sub(self.since(&self.lost));
             if grace.is_zero() {
                 return Err(End::Lost);
@@ -245,6 +289,22 @@ impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
         self.0.touch();
+    }
+}
+
+/// An operation of a session waits for people.
+#[derive(Debug)]
+pub struct Waits {
+    _run: Option<Holding>,
+    session: Arc<Session>,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        // Its client was not idle while it waited.
+        self.session.touch();
+        self.session.held.fetch_sub(1, Ordering::Relaxed);
+        self.session.changed.notify_one();
     }
 }
 

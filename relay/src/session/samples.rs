@@ -12,7 +12,7 @@ use crate::approval::{Desk, DeskOptions};
 use crate::authn::Identity;
 use crate::config::{Config, Connection, PostgresTarget, Source, Target, TlsMode};
 use crate::policy::Policies;
-use crate::record::{Keys, Recordings};
+use crate::record::{KeptResults, Keys, Recordings};
 use crate::store::Store;
 use hoop_shared::protocol::Protocol;
 
@@ -75,6 +75,7 @@ pub async fn door(rules: Rules) -> Sample {
             desk,
             registry: Arc::new(Registry::default()),
             recordings: Arc::new(recordings),
+            results: Arc::new(KeptResults::open(&data, true).unwrap()),
         },
         _folder: folder,
     }
@@ -93,5 +94,6 @@ pub fn wish(connection: &str) -> Wish {
         connection: connection.to_owned(),
         reason: Some("a test".to_owned()),
         source: IpAddr::from([127, 0, 0, 1]),
+        run: None,
     }
 }

@@ -24,6 +24,7 @@ mod bindings;
 pub mod files;
 pub mod logins;
 pub mod requests;
+pub mod runs;
 pub mod sessions;
 
 /// The database's name in `data_dir`.

@@ -107,6 +107,23 @@ impl Store {
         Ok(load(&mut tx, id).await?.map(|(_, record)| record))
     }
 
+    /// Gives the request of a session that is pending, the newest.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn pending_of(&self, session: &SessionId) -> Result<Option<Record>, StoreError> {
+        let mut tx = self.pool().begin().await?;
+        let id: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM requests WHERE status = 'pending' AND session = ? ORDER BY number DESC LIMIT 1",
+        )
+        .bind(session.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(id) = id else { return Ok(None) };
+        let id = id.parse().map_err(|_| StoreError::Value("request id"))?;
+        Ok(load(&mut tx, &id).await?.map(|(_, record)| record))
+    }
+
     /// Gives the ids of the requests that are pending or approved, the oldest first.
     ///
     /// # Errors

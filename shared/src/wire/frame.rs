@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::run::Run;
 use crate::id::SessionId;
 use crate::protocol::Protocol;
 use crate::refusal::Refusal;
@@ -40,6 +41,9 @@ pub struct Welcome {
     /// What the person should see.
     #[serde(default)]
     pub notices: Vec<String>,
+    /// Optional behaviour that the relay knows: a client asks for none other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 /// What a relay allows on one connection.
@@ -65,6 +69,9 @@ pub struct Open {
     /// The program that will use it, for the recording: `psql`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// One run, whose client may leave what waits. Only where the relay's welcome has [`super::run::FEATURE_RUNS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
 }
 
 /// A session was opened.
@@ -87,6 +94,19 @@ pub struct Opened {
     /// When the session ends at the latest.
     #[serde(with = "time::serde::rfc3339")]
     pub expires: OffsetDateTime,
+    /// Of a run: what marks the relay's own words in its stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+}
+
+/// Answers an [`Open`] whose idempotency key was used for the same run before. No session was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeated {
+    /// The number of the [`Open`].
+    pub number: u32,
+    /// The session of the first.
+    pub session: SessionId,
 }
 
 /// Refuses an [`Open`] (with its number), an [`Attach`] or a [`Hello`] (without).
@@ -119,6 +139,25 @@ pub struct Notice {
     pub session: Option<SessionId>,
     /// Plain text; whoever prints it escapes it.
     pub text: String,
+}
+
+/// The client leaves a run. What it has sent, to the clean end of its stream, runs without it; what waits for approval goes on waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detach {
+    /// The session.
+    pub session: SessionId,
+}
+
+/// Answers a [`Detach`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detached {
+    /// The session.
+    pub session: SessionId,
+    /// Why it cannot be left; absent where it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }
 
 /// Ends a session, or without one the whole connection.
@@ -193,4 +232,7 @@ frames! {
     0x08 Close at most super::MAX_PAYLOAD;
     0x09 Bye at most 256;
     0x8a Notice at most super::MAX_PAYLOAD;
+    0x0b Detach at most 256;
+    0x0c Detached at most super::MAX_PAYLOAD;
+    0x0d Repeated at most 256;
 }

@@ -7,6 +7,8 @@
 //!            Open(n) ──────────▶            a connection's name and a reason, never an address or a user
 //!            ◀──── Opened(n) | Refused(n)   answered when decided: an approval may take its time
 //!            ◀──── Notice, Close            pushed at any time: a session ended, and why
+//!            Detach(session) ──▶            leaves a run (see `run`): what waits for approval is kept
+//!            ◀──── Detached
 //!            Close(session), Bye ─▶         ends one session; ends all
 //!
 //! each other stream (QUIC: a bidirectional stream; TCP: one TLS connection each)
@@ -22,9 +24,13 @@
 mod codec;
 mod frame;
 mod io;
+pub mod run;
 mod version;
 
 pub use codec::{DecodeError, Decoded, EncodeError, HEADER, MAX_PAYLOAD, decode, encode};
-pub use frame::{Attach, Attached, Bye, Close, Frame, Hello, Notice, Open, Opened, Refused, Welcome, WireLimits};
+pub use frame::{
+    Attach, Attached, Bye, Close, Detach, Detached, Frame, Hello, Notice, Open, Opened, Refused, Repeated, Welcome,
+    WireLimits,
+};
 pub use io::{FrameReader, ReadError, WriteError, write_frame};
 pub use version::{NEWEST, OLDEST, negotiate};

@@ -1,20 +1,21 @@
 //! `hoopctl requests`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::api::{Request, RequestStatus};
 use hoop_shared::id::RequestId;
-use hoop_shared::refusal::{Code, Refusal};
 use time::OffsetDateTime;
 
 use crate::approve::detail::{self, describe};
 use crate::complete;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::exec::follow::refused;
 use crate::printer::span::{self, between, short};
-use crate::printer::{escape, table};
+use crate::printer::{Output, escape, table};
 
 mod wait;
 
@@ -65,18 +66,32 @@ struct ShowArgs {
     id: RequestId,
 }
 
-/// Wait until a request is decided
+/// Wait until a request is decided, and print the result of what an `exec` left
 ///
-/// Exits with 0 once it is approved, 6 if it still waits when the time is over, 7 if it was denied, 8 if it expired, 1 if it was withdrawn.
+/// For what `exec --no-wait` left, prints the masked result and exits as `exec` would, from any process of the same principal. For other
+/// requests, shows what was decided. Exits with 6 if it still waits when the time is over, 7 if it was denied, 8 if it expired, 1 if it was
+/// withdrawn.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hoopctl requests wait r-0123456789ab --wait 10m")]
+#[command(after_help = "\
+Examples:
+  hoopctl requests wait r-0123456789ab --wait 10m
+  hoopctl requests wait r-0123456789ab -o json --result-file result.json")]
 struct WaitArgs {
     /// The request
     #[arg(add = ArgValueCandidates::new(complete::requests))]
     id: RequestId,
-    /// How long at most [default: until it expires]
-    #[arg(long, value_name = "DUR", value_parser = span::parse)]
+    /// How long at most [default: until it is decided and done]
+    #[arg(long, value_name = "DURATION", value_parser = span::parse)]
     wait: Option<Duration>,
+    /// How to print rows [default: table]
+    #[arg(id = "output", short, long = "output", value_name = "FORMAT", value_parser = Output::of_rows(), hide_default_value = true)]
+    output: Option<Output>,
+    /// What NULL is in a table or CSV
+    #[arg(long, value_name = "TEXT")]
+    null: Option<String>,
+    /// Write the results to this file, readable by you alone, once all of it is there
+    #[arg(long, value_name = "FILE")]
+    result_file: Option<PathBuf>,
 }
 
 /// Withdraw a request of yours
@@ -124,11 +139,7 @@ pub async fn run(arguments: RequestsArgs, context: &Context) -> Result<u8> {
             show(&request, context)?;
             Ok(0)
         }
-        RequestsCommand::Wait(arguments) => {
-            let request = wait::until_decided(&context.relay().await?, &arguments.id, arguments.wait).await?;
-            show(&request, context)?;
-            ended(&request)
-        }
+        RequestsCommand::Wait(arguments) => wait::run(arguments, context).await,
         RequestsCommand::Cancel(arguments) => {
             let path = format!("{}/cancel", path(&arguments.id));
             let request: Request = context.relay().await?.post(&path, &serde_json::json!({})).await?;
@@ -211,28 +222,7 @@ pub fn shortened(statement: &str) -> String {
 
 /// The exit code of a request that was waited for; what is not approved is an error.
 fn ended(request: &Request) -> Result<u8> {
-    let id = &request.id;
-    let refusal = match request.status {
-        RequestStatus::Approved | RequestStatus::Spent => return Ok(0),
-        RequestStatus::Pending => Refusal::new(Code::WaitsForApproval, format!("{id} still waits for approval"))
-            .hint(format!("wait again with `hoopctl requests wait {id}`")),
-        RequestStatus::Denied => {
-            let denial = request.decisions.iter().rev().find(|decision| !decision.approve);
-            let by = denial.map(|denial| format!(" by {}", denial.by)).unwrap_or_default();
-            let why = denial
-                .and_then(|denial| denial.reason.as_deref())
-                .map(|reason| format!(": {reason}"));
-            Refusal::new(
-                Code::ApprovalDenied,
-                format!("{id} was denied{by}{}", why.unwrap_or_default()),
-            )
-        }
-        RequestStatus::Expired => {
-            Refusal::new(Code::ApprovalExpired, format!("{id} expired")).hint("try again: that makes a new request")
-        }
-        RequestStatus::Cancelled => Refusal::new(Code::ApprovalCancelled, format!("{id} was withdrawn")),
-    };
-    Err(Error::from(refusal.request(id.clone())))
+    refused(request).map_or(Ok(0), |refusal| Err(Error::from(refusal)))
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use hoop_shared::api::{Request, RequestStatus};
-use hoop_shared::id::RequestId;
+use hoop_shared::api::{Request, RequestStatus, RunShown};
+use hoop_shared::id::{RequestId, SessionId};
 use hoop_shared::refusal::Code;
 use tokio::time::Instant;
 
-use super::path;
+use super::{WaitArgs, ended, path, show};
+use crate::context::Context;
 use crate::error::Result;
+use crate::exec::follow::{Follow, Part};
+use crate::exec::rows::{Pipe, ResultFile};
+use crate::exec::waiting::Patience;
+use crate::login::at_hand;
 use crate::relay_api::RelayApi;
 
 /// How long the relay is asked to wait at a time.
@@ -20,11 +25,57 @@ const UNREACHABLE: Duration = Duration::from_secs(60);
 /// Between tries.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// Waits for a request: for the result of what an `exec` left, else for what is decided.
+pub(super) async fn run(arguments: WaitArgs, context: &Context) -> Result<u8> {
+    let context = at_hand::context(context).await?;
+    let relay = context.relay().await?;
+    let begun = Instant::now();
+    let request: Request = relay.get(&path(&arguments.id)).await?;
+    if !can_be_followed(&relay, &request.session).await? {
+        let request = until_decided(&relay, &arguments.id, arguments.wait).await?;
+        // Its client may have left it meanwhile.
+        if request.status == RequestStatus::Pending || !can_be_followed(&relay, &request.session).await? {
+            show(&request, &context)?;
+            return ended(&request);
+        }
+    }
+    let file = match arguments.result_file {
+        Some(path) => Some((ResultFile::make(&path)?, path)),
+        None => None,
+    };
+    let pipe = Pipe::start(file)?;
+    let follow = Follow {
+        relay: &relay,
+        session: request.session,
+        request: Some(arguments.id),
+        part: Part::Left,
+        patience: match arguments.wait {
+            Some(longest) => Patience::For(longest.saturating_sub(begun.elapsed())),
+            None => Patience::Ttl,
+        },
+        output: context.printer.output(),
+        null: arguments.null,
+    };
+    let followed = follow.run(&pipe, &context).await;
+    let written = pipe.end(followed.is_ok()).await;
+    followed?;
+    written.map(|()| 0)
+}
+
+/// Whether a session is a run whose result is kept for us.
+async fn can_be_followed(relay: &RelayApi, session: &SessionId) -> Result<bool> {
+    match relay.get::<RunShown>(&format!("/v1/runs/{session}")).await {
+        Ok(run) => Ok(run.is_left || run.has_key),
+        Err(error) if error.code() == Code::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Waits until a request is no longer pending, or `longest` is over: then it is still pending.
 ///
 /// # Errors
 /// The relay refuses, or stays out of reach.
-pub async fn until_decided(relay: &RelayApi, id: &RequestId, longest: Option<Duration>) -> Result<Request> {
+async fn until_decided(relay: &RelayApi, id: &RequestId, longest: Option<Duration>) -> Result<Request> {
     let until = longest.and_then(|longest| Instant::now().checked_add(longest));
     let mut reached = Instant::now();
     loop {

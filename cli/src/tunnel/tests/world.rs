@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use hoop_relay::connection::{self, Bounds, ClientStream, Parts, Phase, Service, Serving, Tls};
+use hoop_relay::connection::{self, Bounds, ClientStream, NotOpened, Parts, Phase, Service, Serving, Tls};
 use hoop_shared::id::SessionId;
 use hoop_shared::protocol::Protocol;
 use hoop_shared::refusal::{Code, Refusal};
@@ -168,14 +168,14 @@ impl Service for Shared {
         ask: Open,
         source: IpAddr,
         notices: mpsc::Sender<String>,
-    ) -> Result<(Opened, EchoLease), Refusal> {
+    ) -> Result<(Opened, EchoLease), NotOpened> {
         assert!(source.is_loopback());
         if ask.connection == "slow" {
             notices.try_send("waits for approval".into()).unwrap();
             std::future::pending::<()>().await;
         }
         if ask.connection != "echo" {
-            return Err(Refusal::new(Code::Blocked, "not for you").rule("nobody"));
+            return Err(Refusal::new(Code::Blocked, "not for you").rule("nobody").into());
         }
         let session = SessionId::random().unwrap();
         let ending = CancellationToken::new();
@@ -188,6 +188,7 @@ impl Service for Shared {
             database: Some("shop".into()),
             user: None,
             expires: SystemTime::now().into(),
+            mark: None,
         };
         let lease = EchoLease {
             session,
@@ -204,6 +205,10 @@ impl Service for Shared {
             ending.cancelled().await;
             Refusal::new(Code::SessionRevoked, "ended by a test")
         }
+    }
+
+    fn detach(&self, _lease: &EchoLease) -> Result<(), Refusal> {
+        Err(Refusal::new(Code::Unsupported, "an echo cannot be left"))
     }
 
     fn close(&self, mut lease: EchoLease) {

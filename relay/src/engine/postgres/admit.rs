@@ -51,20 +51,21 @@ where
             }
             Err(error) => {
                 tracing::debug!(%error, "a client is not let in");
-                dismiss(client, &error.refusal()).await;
+                dismiss(client, &error.refusal(), None).await;
                 return Ok(None);
             }
         }
     }
 }
 
-/// Tells a client why it is not let in, and closes.
-pub(super) async fn dismiss<S>(client: &mut S, refusal: &Refusal)
+/// Tells a client why it is not let in, and closes. `word`: the same for the client of a run.
+pub(super) async fn dismiss<S>(client: &mut S, refusal: &Refusal, word: Option<String>)
 where
     S: AsyncWrite + Unpin,
 {
     let mut report = Report::new(Severity::Fatal, refusal.code.sqlstate(), refusal.message.clone());
     report.hint.clone_from(&refusal.hint);
+    report.word = word;
     let say = async {
         client.write_all(&report.to_bytes()).await?;
         client.flush().await?;

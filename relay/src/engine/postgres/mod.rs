@@ -12,6 +12,7 @@ pub mod copy_out;
 pub mod drive;
 pub mod replay;
 pub mod rows;
+mod run;
 mod serve;
 pub mod session;
 pub mod startup;

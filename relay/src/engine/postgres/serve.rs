@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::wire::run::Says;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::admit::{dismiss, opening, settings, welcome};
 use super::codec::backend::CancelKey;
 use super::drive::{Outside, Served, drive};
+use super::run::RunClient;
 use super::session::{Bounds, Conversation};
 use super::startup::{Identity, Opening};
 use super::warden::Warden;
 use crate::inspect::sql::settings::PINS;
 use crate::session::Session;
-use crate::target::postgres::{Targets, dial};
+use crate::target::postgres::{Dialled, TargetNames, Targets, dial};
 
 /// The most messages of a client connection that wait for their answers.
 const OUTSTANDING: usize = 65_536;
@@ -50,7 +52,7 @@ where
         Ok(path) => path,
         Err(error) => {
             tracing::warn!(session = %session.id(), error = &error as &dyn std::error::Error, "the target cannot be reached");
-            dismiss(&mut client, &error.refusal(&connection.name)).await;
+            dismissed(&mut client, &error.refusal(&connection.name), &session).await;
             return Served::Target;
         }
     };
@@ -58,30 +60,73 @@ where
         Ok(dialled) => dialled,
         Err(error) => {
             tracing::warn!(session = %session.id(), error = &error as &dyn std::error::Error, "the target cannot be reached");
-            dismiss(&mut client, &error.refusal(&connection.name)).await;
+            dismissed(&mut client, &error.refusal(&connection.name), &session).await;
             return Served::Target;
         }
     };
     let prepared = session.cancel_keys().issue().and_then(|key| Ok((key, random()?)));
     let Ok((key, nonce)) = prepared else {
-        dismiss(
+        dismissed(
             &mut client,
             &Refusal::new(Code::RelayFault, "the relay has no randomness"),
+            &session,
         )
         .await;
         return Served::Ended;
     };
+    let stream = Stream {
+        input,
+        dialled,
+        names,
+        key,
+        nonce,
+    };
+    match session.run().cloned() {
+        None => converse(client, session, stream).await,
+        Some(run) if run.begin() => {
+            let client = RunClient::new(client, Arc::clone(&session), run, &stream.input);
+            converse(client, session, stream).await
+        }
+        Some(_) => {
+            let message = "a run has one client connection";
+            dismissed(&mut client, &Refusal::new(Code::LimitExceeded, message), &session).await;
+            Served::Client
+        }
+    }
+}
+
+/// Tells a client why its session does not begin.
+async fn dismissed(client: &mut (impl AsyncWrite + Unpin), refusal: &Refusal, session: &Session) {
+    let word = session.run().and_then(|run| run.word(Says::Refused(refusal.clone())));
+    dismiss(client, refusal, word).await;
+}
+
+/// A client connection whose startup is read, and its target's.
+struct Stream {
+    input: BytesMut,
+    dialled: Dialled,
+    names: Arc<TargetNames>,
+    key: crate::session::CancelKey,
+    nonce: u64,
+}
+
+async fn converse<S>(mut client: S, session: Arc<Session>, stream: Stream) -> Served
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Stream {
+        input,
+        dialled,
+        names,
+        key,
+        nonce,
+    } = stream;
     let unsigned = |bits: i32| u32::from_be_bytes(bits.to_be_bytes());
     let shown = CancelKey {
         process: unsigned(key.pid()),
         secret: unsigned(key.key()),
     };
-    let warden = Warden::new(
-        session.clone(),
-        names.clone(),
-        session.stream_number(),
-        dialled.backend_key,
-    );
+    let warden = Warden::new(session.clone(), names, session.stream_number(), dialled.backend_key);
     let welcome = welcome(&dialled.parameters, shown, dialled.status);
     if client.write_all(&welcome).await.is_err() || client.flush().await.is_err() {
         return Served::Client;

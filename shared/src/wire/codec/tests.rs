@@ -7,7 +7,10 @@ use super::*;
 use crate::id::SessionId;
 use crate::protocol::Protocol;
 use crate::refusal::{Code, Refusal};
-use crate::wire::{Attach, Attached, Bye, Close, Hello, Notice, Open, Opened, Refused, Welcome, WireLimits};
+use crate::wire::run::{Idempotency, Run};
+use crate::wire::{
+    Attach, Attached, Bye, Close, Detach, Detached, Hello, Notice, Open, Opened, Refused, Repeated, Welcome, WireLimits,
+};
 
 fn session() -> impl Strategy<Value = SessionId> {
     "s-[0-9a-hjkmnp-tv-z]{12}".prop_map(|text| text.parse().unwrap())
@@ -44,28 +47,44 @@ fn frame() -> impl Strategy<Value = Frame> {
                 }
                 .into()
             }),
-        (any::<u16>(), any::<String>(), any::<(u32, u32)>(), time()).prop_map(|(version, relay, limits, time)| {
-            Welcome {
-                version,
-                relay,
-                limits: WireLimits {
-                    streams_per_session: limits.0,
-                    sessions: limits.1,
-                },
-                time,
-                notices: Vec::new(),
+        (
+            any::<u16>(),
+            any::<String>(),
+            any::<(u32, u32)>(),
+            time(),
+            proptest::collection::vec(".{0,8}", 0..4)
+        )
+            .prop_map(|(version, relay, limits, time, features)| {
+                Welcome {
+                    version,
+                    relay,
+                    limits: WireLimits {
+                        streams_per_session: limits.0,
+                        sessions: limits.1,
+                    },
+                    time,
+                    notices: Vec::new(),
+                    features,
+                }
+                .into()
+            }),
+        (any::<u32>(), any::<String>(), optional(), optional(), any::<bool>()).prop_map(
+            |(number, connection, reason, client, is_run)| {
+                Open {
+                    number,
+                    connection,
+                    run: is_run.then(|| Run {
+                        idempotency: reason.clone().map(|key| Idempotency {
+                            key,
+                            digest: "d".to_owned(),
+                        }),
+                    }),
+                    reason,
+                    client,
+                }
+                .into()
             }
-            .into()
-        }),
-        (any::<u32>(), any::<String>(), optional(), optional()).prop_map(|(number, connection, reason, client)| {
-            Open {
-                number,
-                connection,
-                reason,
-                client,
-            }
-            .into()
-        }),
+        ),
         (any::<u32>(), session(), any::<String>(), optional(), time()).prop_map(
             |(number, session, connection, database, expires)| {
                 Opened {
@@ -74,6 +93,7 @@ fn frame() -> impl Strategy<Value = Frame> {
                     connection,
                     protocol: Protocol::Postgres,
                     user: database.clone(),
+                    mark: database.clone(),
                     database,
                     expires,
                 }
@@ -83,6 +103,10 @@ fn frame() -> impl Strategy<Value = Frame> {
         (any::<Option<u32>>(), refusal()).prop_map(|(number, refusal)| Refused { number, refusal }.into()),
         session().prop_map(|session| Attach { session }.into()),
         Just(Attached {}.into()),
+        session().prop_map(|session| Detach { session }.into()),
+        (session(), proptest::option::of(refusal()))
+            .prop_map(|(session, refusal)| Detached { session, refusal }.into()),
+        (any::<u32>(), session()).prop_map(|(number, session)| Repeated { number, session }.into()),
         (proptest::option::of(session()), proptest::option::of(refusal())).prop_map(|(session, refusal)| Close {
             session,
             refusal
@@ -232,6 +256,7 @@ fn too_long_a_content_is_not_written() {
         connection: "c".repeat(20_000),
         reason: None,
         client: None,
+        run: None,
     };
     assert!(matches!(
         encode(&open.into(), &mut out),

@@ -1,6 +1,7 @@
 //! Encoding what the relay says in its own name. A string is cut at a NUL, since the protocol has no other end for it.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use hoop_shared::wire::run::WORD_FIELD;
 
 use super::backend::{CancelKey, Column, Status};
 use super::frame::{client, server};
@@ -69,6 +70,8 @@ pub struct Report {
     pub detail: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// The same for the client of a run, as JSON (`hoop_shared::wire::run`).
+    pub word: Option<String>,
 }
 
 impl Report {
@@ -80,6 +83,7 @@ impl Report {
             message: message.into(),
             detail: None,
             hint: None,
+            word: None,
         }
     }
 
@@ -97,6 +101,7 @@ impl Report {
                 (b'M', Some(self.message.as_str())),
                 (b'D', self.detail.as_deref()),
                 (b'H', self.hint.as_deref()),
+                (WORD_FIELD, self.word.as_deref()),
             ] {
                 if let Some(text) = text {
                     out.put_u8(letter);

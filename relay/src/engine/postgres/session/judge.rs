@@ -12,6 +12,7 @@ use super::names::RowsPlan;
 use super::steps::Change;
 use crate::engine::postgres::codec::backend::{Column, Status};
 use crate::engine::postgres::codec::frontend::Format;
+use crate::engine::postgres::codec::write::Report;
 use crate::inspect::sql::{CopyOut, Kind, Lineage, Reach, Reading};
 use crate::mask::{Cleared, Recordable, Sent};
 use crate::policy::{Effect, Facts, Judged, Permit};
@@ -282,6 +283,11 @@ pub trait Judge {
 
     /// Something came of an operation.
     fn outcome(&mut self, operation: u64, outcome: Outcome<'_>);
+
+    /// What the client is told about the operation that is done, before it is told that.
+    fn remark(&mut self) -> Option<Report> {
+        None
+    }
 }
 
 /// Asks in band what names mean for the session: its schemas in search order, and whether it has temporary objects.

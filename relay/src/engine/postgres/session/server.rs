@@ -223,6 +223,9 @@ impl<J: Judge> Conversation<J> {
     fn complete(&mut self, run: &mut Run, frame: &Frame) -> Result<(), DecodeError> {
         let tag = backend::command_complete(frame.body())?;
         self.judge.outcome(run.operation, Outcome::Complete { tag });
+        if let Some(remark) = self.judge.remark().filter(|_| !self.stopped) {
+            self.say(&remark);
+        }
         if let Some(step) = run.step().cloned() {
             self.apply(&step, run.operation);
         }

@@ -35,6 +35,8 @@ pub(super) struct Account {
     pen: Pen,
     open: HashMap<u64, Open>,
     failed: bool,
+    /// Values that were masked in the result that ended last.
+    masked: u64,
 }
 
 /// A result that has begun.
@@ -122,9 +124,15 @@ impl Account {
             pen: Pen { session, stream, masks },
             open: HashMap::new(),
             failed: false,
+            masked: 0,
         };
         account.queue(&account.pen.event(Kind::Opened));
         account
+    }
+
+    /// How many values were masked in the result that ended last; told once.
+    pub(super) fn masked(&mut self) -> u64 {
+        std::mem::take(&mut self.masked)
     }
 
     pub(super) fn pen(&self) -> Pen {
@@ -236,6 +244,7 @@ impl Account {
     fn finish(&mut self, operation: u64, tag: Option<&str>, error: Option<String>) {
         let open = self.open.remove(&operation);
         let copied_in = open.as_ref().map_or(0, |open| open.copied_in);
+        self.masked = open.as_ref().map_or(0, |open| open.masked);
         let mut event = self.pen.event(if copied_in > 0 { Kind::CopyIn } else { Kind::Result });
         let masks = self.pen.masks();
         // A tag holds no data: the command's word and a count.

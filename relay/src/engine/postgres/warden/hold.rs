@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hoop_shared::id::RequestId;
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::wire::run::{self, Says};
 
 use super::account::{Pen, parameters};
 use super::words;
@@ -68,6 +69,7 @@ impl Hold {
             .account
             .statement(unit, Answer::Approval, &self.review.rules, Some(&request));
         self.append(&event)?;
+        let waits = self.session.hold();
         say.say(self.notice(&request, held.expires()));
 
         let outcome = held.decided().await;
@@ -92,6 +94,11 @@ impl Hold {
         };
         let detail = format!("approved by {}", approved.by().join(", "));
         let operation = self.append(&self.account.decision(Answer::Allow, &request, detail))?;
+        if let Some(run) = self.session.run() {
+            run.release(&self.review.operation().effects);
+        }
+        // From here on its client cannot leave it: the result goes where the client is now.
+        drop(waits);
         let permit = self.review.approve(approved);
         Released::spend(permit, self.session.grant().session(), operation)
             .ok_or_else(|| Refusal::new(Code::RelayFault, "the permit is for another session"))
@@ -148,6 +155,13 @@ impl Hold {
             .unwrap_or_default();
         report.detail = Some(format!("session {}, until {until}", self.session.id()));
         report.hint = Some(format!("an approver runs: hoopctl approve {request}"));
+        report.word = self.session.run().and_then(|run| {
+            run.word(Says::Held(run::Held {
+                request: request.clone(),
+                approvers: groups.iter().map(|group| (*group).to_owned()).collect(),
+                expires,
+            }))
+        });
         report
     }
 

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use hoop_shared::refusal::{Code, Refusal};
+use hoop_shared::wire::run::Says;
 
 use super::codec::backend::{CancelKey, Column, Status};
-use super::codec::write::Report;
+use super::codec::write::{Report, Severity};
 use super::drive::{Attend, InBand, Say};
 use super::session::{
     Change, CopyPlan, Foresight, Judge, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready, Verdict,
@@ -177,6 +178,9 @@ impl Judge for Warden {
                 let Ok(operation) = recorded else {
                     return Verdict::Refuse(self.unrecorded());
                 };
+                if let Some(run) = self.session.run() {
+                    run.release(&permit.operation().effects);
+                }
                 match Released::spend(permit, grant.session(), operation) {
                     Some(released) => Verdict::Pass(released),
                     None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the permit is for another session")),
@@ -232,7 +236,10 @@ impl Judge for Warden {
     }
 
     fn report(&self, refusal: &Refusal) -> Report {
-        words::report(self.session.grant(), refusal)
+        let mut report = words::report(self.session.grant(), refusal);
+        let run = self.session.run();
+        report.word = run.and_then(|run| run.word(Says::Refused(refusal.clone())));
+        report
     }
 
     fn clear(&self, reach: Reach) -> Option<Cleared> {
@@ -289,6 +296,14 @@ impl Judge for Warden {
 
     fn outcome(&mut self, operation: u64, outcome: Outcome<'_>) {
         self.account.outcome(operation, outcome);
+    }
+
+    fn remark(&mut self) -> Option<Report> {
+        let run = self.session.run()?;
+        let masked = self.account.masked();
+        let mut remark = Report::new(Severity::Notice, "00000", format!("{masked} values are masked"));
+        remark.word = Some(run.word(Says::Masked(masked))?);
+        (masked > 0).then_some(remark)
     }
 }
 
