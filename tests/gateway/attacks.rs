@@ -336,6 +336,92 @@ fn what_a_values_type_calls_is_a_call() {
 }
 
 #[test]
+fn a_mask_stays_on_its_column_whatever_it_is_called() {
+    let world = World::new().policy(POLICY).config(MASKS).start();
+    let mut wire = Wire::open(&world.person("agent"));
+    assert!(
+        wire.query("SELECT ssn FROM customers WHERE id = 5")
+            .text()
+            .contains("***")
+    );
+    for (change, read) in [
+        (
+            "ALTER TABLE customers RENAME COLUMN ssn TO remark",
+            "SELECT remark FROM customers WHERE id = 5",
+        ),
+        (
+            "ALTER TABLE customers RENAME TO clients",
+            "SELECT remark FROM clients WHERE id = 5",
+        ),
+        (
+            "CREATE VIEW all_of_them AS SELECT * FROM clients; GRANT SELECT ON all_of_them TO shop_gateway",
+            "SELECT remark FROM all_of_them WHERE id = 5",
+        ),
+    ] {
+        world.database.psql(change);
+        // What others change is found after a short time.
+        std::thread::sleep(std::time::Duration::from_secs(6));
+        let seen = wire.query(read).text();
+        assert!(seen.contains("***") && !seen.contains(SSN), "{change}: {seen}");
+    }
+}
+
+#[test]
+fn a_name_that_is_gone_when_the_server_looks_does_not_lead_to_the_next_one() {
+    let world = world();
+    let agent = world.person("agent");
+    let mut first = Wire::open(&agent);
+    first.query("CREATE TABLE scratch.orders (id int PRIMARY KEY, item text)");
+    first.query("CREATE TABLE scratch.numbers (id int, ssn text)");
+    let mut second = Wire::open(&agent);
+    second.query("SET search_path = scratch, public");
+    first.query("BEGIN");
+    first.query("DROP TABLE scratch.orders, scratch.numbers");
+    // The first waits for the lock; what it finds then is another table.
+    second.send(&[&query("DELETE FROM orders WHERE id = 7")]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    first.query("COMMIT");
+    let answer = second.answers(1);
+    drop(second);
+    assert_eq!(deleted(&world), "0", "{}", answer.text());
+    // So does one that stands behind another in its message.
+    first.query("CREATE TABLE scratch.numbers (id int, ssn text)");
+    let mut second = Wire::open(&agent);
+    second.query("SET search_path = scratch, public");
+    second.send(&[&query("SELECT pg_sleep(2); SELECT ssn || '' FROM numbers WHERE id = 5")]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    first.query("DROP TABLE scratch.numbers");
+    let answer = second.answers(1);
+    assert!(!answer.text().contains(SSN), "{}", answer.text());
+}
+
+#[test]
+fn a_client_that_does_not_read_does_not_hide_what_it_changed() {
+    let world = world();
+    let agent = world.person("agent");
+    for size in [200_u32, 1_000, 4_000, 8_000] {
+        let mut other = Wire::open(&agent);
+        let mut wire = Wire::open(&agent);
+        wire.query("CREATE TABLE scratch.orders (id int PRIMARY KEY, item text)");
+        other.query("SET search_path = scratch, public");
+        assert!(other.query("SELECT count(*) FROM orders").errors().is_empty());
+        // The answers to what stands before the COMMIT are more than the client takes, and less than the way to the relay holds.
+        let many = format!("SELECT repeat('x', 1000) FROM generate_series(1, {size})");
+        wire.query("BEGIN");
+        wire.query("DROP TABLE scratch.orders");
+        wire.send(&[&query(&many), &query("COMMIT")]);
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        other.send(&[&query("DELETE FROM orders WHERE id = 7")]);
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        drop(wire);
+        let answer = other.answers(1);
+        drop(other);
+        assert_eq!(deleted(&world), "0", "{size}: {}", answer.text());
+        Wire::open(&agent).query("DROP TABLE scratch.orders");
+    }
+}
+
+#[test]
 fn an_approver_sees_what_execute_runs() {
     let world = world();
     let bo = world.person("bo");

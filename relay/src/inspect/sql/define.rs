@@ -357,12 +357,9 @@ impl Reader<'_> {
     }
 
     /// The relation that a list of names means, along the search path.
-    pub fn relation_by_names(&self, names: &[&str]) -> Option<Arc<Relation>> {
+    pub fn relation_by_names(&mut self, names: &[&str]) -> Option<Arc<Relation>> {
         match names {
-            [name] => match self.world.catalog.relation_along(&self.world.scope.search_path, name) {
-                Some((index, relation)) if !self.temp_before(index) => Some(relation.clone()),
-                _ => None,
-            },
+            [name] => self.along(name),
             [schema, name] | [_, schema, name] => self.world.catalog.relation_in(schema, name).cloned(),
             _ => None,
         }

@@ -13,6 +13,11 @@ impl Reader<'_> {
         if is_system(relation) {
             self.act(SqlAction::System, Resource::Connection);
         }
+        let behind = self.behind.get(&relation.oid).into_iter().flatten();
+        if behind.map(|behind| behind.kind).any(|kind| kind == RelationKind::View) {
+            // Which tables are written through it is followed for what is named only.
+            self.unknown();
+        }
         for name in columns {
             match relation.column_named(name) {
                 Some(column) => {

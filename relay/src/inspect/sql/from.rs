@@ -277,8 +277,12 @@ impl Reader<'_> {
         for function in relation.read_calls.clone() {
             self.call_oid(function, CallKind::Function);
         }
-        if matches!(relation.kind, RelationKind::View) {
-            self.view(relation);
+        let mut meant = vec![relation.clone()];
+        meant.extend(self.behind.get(&relation.oid).into_iter().flatten().cloned());
+        for relation in meant {
+            if matches!(relation.kind, RelationKind::View) {
+                self.view(&relation);
+            }
         }
     }
 
@@ -292,9 +296,11 @@ impl Reader<'_> {
                     relation: relation.oid,
                     attnum: column.attnum,
                 };
+                let mut origin = Origin::of(reference.clone());
+                origin.derived.extend(self.masked_behind(relation, &column.name));
                 Column {
                     name: column.name.clone(),
-                    origin: Arc::new(Origin::of(reference.clone())),
+                    origin: Arc::new(origin),
                     base: Some(reference),
                     ty: column.type_oid,
                 }
@@ -314,11 +320,7 @@ impl Reader<'_> {
         let name = range.relname().unwrap_or_default();
         let found = match range.schemaname() {
             Some(schema) => self.world.catalog.relation_in(schema, name).cloned(),
-            None => match self.world.catalog.relation_along(&self.world.scope.search_path, name) {
-                Some((index, _)) if self.temp_before(index) => None,
-                Some((_, relation)) => Some(relation.clone()),
-                None => None,
-            },
+            None => self.along(name),
         };
         if found.is_none() {
             let display = match range.schemaname() {
@@ -328,6 +330,45 @@ impl Reader<'_> {
             self.not_found(display);
         }
         found
+    }
+}
+
+impl Reader<'_> {
+    /// The relation that the search path finds, with those that stand behind it.
+    pub fn along(&mut self, name: &str) -> Option<Arc<Relation>> {
+        let catalog = self.world.catalog;
+        let path = &self.world.scope.search_path;
+        let (index, relation) = catalog.relation_along(path, name)?;
+        if self.temp_before(index) {
+            return None;
+        }
+        let behind = path.iter().skip(index + 1);
+        let behind: Vec<Arc<Relation>> = behind
+            .filter_map(|schema| catalog.relation_in(schema, name).cloned())
+            .collect();
+        if !behind.is_empty() && !is_system(relation) {
+            self.behind.insert(relation.oid, behind);
+        }
+        Some(relation.clone())
+    }
+
+    /// Masked columns that a relation's column may turn out to be: that of the same name in a relation behind it, and those whose
+    /// names it does not have, which a whole row would bring.
+    fn masked_behind(&self, relation: &Relation, name: &str) -> Vec<ColumnRef> {
+        let mut masked = Vec::new();
+        for behind in self.behind.get(&relation.oid).into_iter().flatten() {
+            for column in &behind.columns {
+                let reference = ColumnRef {
+                    relation: behind.oid,
+                    attnum: column.attnum,
+                };
+                let meant = &*column.name == name || relation.column_named(&column.name).is_none();
+                if meant && self.world.masked.get(&reference).is_some() {
+                    masked.push(reference);
+                }
+            }
+        }
+        masked
     }
 }
 

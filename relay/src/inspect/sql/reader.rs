@@ -32,6 +32,9 @@ pub(super) struct Reader<'w> {
     pub pinned_setting: Option<String>,
     /// Names of relations that it makes.
     pub made: Vec<String>,
+    /// Relations of the same name that the search path finds behind the one that was named. Where that goes away before the server
+    /// comes to look (a lock, a statement in front), the next one is meant.
+    pub behind: HashMap<u32, Vec<Arc<Relation>>>,
     /// Relations that were named, in order: what FOR UPDATE may lock.
     pub named: Vec<Arc<Relation>>,
     /// The views whose queries are being read.
@@ -58,6 +61,7 @@ impl<'w> Reader<'w> {
             through: Vec::new(),
             pinned_setting: None,
             made: Vec::new(),
+            behind: HashMap::new(),
             named: Vec::new(),
             views: Vec::new(),
             views_read: HashSet::new(),
@@ -122,8 +126,10 @@ impl<'w> Reader<'w> {
         }
     }
 
+    /// The relation, the partitioned tables that it is a part of, and what its name may come to mean.
     pub fn with_ancestors(&self, relation: &Arc<Relation>) -> Vec<Arc<Relation>> {
         let mut all = vec![relation.clone()];
+        all.extend(self.behind.get(&relation.oid).into_iter().flatten().cloned());
         let mut at = 0;
         while let Some(here) = all.get(at).cloned() {
             at += 1;

@@ -13,7 +13,7 @@ mod tls;
 
 pub use dial::{Dialled, cancel, dial};
 pub use error::DialError;
-pub use names::{NamesError, TargetNames, Targets};
+pub use names::{AGE, Changing, NamesError, TargetNames, Targets};
 pub use queries::OwnConnection;
 pub use stream::TargetIo;
 

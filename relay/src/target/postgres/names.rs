@@ -1,6 +1,7 @@
 //! What names mean at each target, shared by all sessions of a connection: one snapshot, loaded by one connection of the relay's own.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ pub struct TargetNames {
     bound: ArcSwap<Bindings>,
     keeper: Arc<dyn KeepsBindings>,
     search_path: Mutex<Option<String>>,
+    changing: Arc<AtomicUsize>,
 }
 
 /// The relay's own connection to a target.
@@ -115,6 +117,16 @@ struct Own {
     bound_to: Option<(u64, Arc<Masks>)>,
 }
 
+/// As long as this is kept, no snapshot is fresh: something is changing the catalog.
+#[derive(Debug)]
+pub struct Changing(Arc<AtomicUsize>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl TargetNames {
     fn new(connection: Arc<Connection>, keeper: Arc<dyn KeepsBindings>) -> Self {
         Self {
@@ -124,6 +136,7 @@ impl TargetNames {
             bound: ArcSwap::default(),
             keeper,
             search_path: Mutex::default(),
+            changing: Arc::default(),
         }
     }
 
@@ -134,8 +147,21 @@ impl TargetNames {
         }
     }
 
+    /// Says that something is sent that may change the target, until what is given is dropped.
+    pub fn changing(&self) -> Changing {
+        self.changing.fetch_add(1, Ordering::AcqRel);
+        Changing(self.changing.clone())
+    }
+
+    fn is_changing(&self) -> bool {
+        self.changing.load(Ordering::Acquire) > 0
+    }
+
     /// The snapshot, if it is fresh enough to read statements with.
     pub fn fresh(&self) -> Option<Arc<Catalog>> {
+        if self.is_changing() {
+            return None;
+        }
         self.catalogs.fresh(AGE)
     }
 
@@ -188,8 +214,8 @@ impl TargetNames {
         // Who waits here finds what the one before loaded.
         let mut own = self.own.lock().await;
         match self.catalogs.fresh(SOON) {
-            Some(catalog) => Ok(catalog),
-            None => self.load(&mut own).await,
+            Some(catalog) if !self.is_changing() => Ok(catalog),
+            _ => self.load(&mut own).await,
         }
     }
 

@@ -26,7 +26,8 @@ pub enum Change {
 }
 
 impl Change {
-    fn of(statement: &Statement) -> Self {
+    /// What these effects change by themselves.
+    pub fn of_effects(effects: &[Effect]) -> Self {
         let of_action = |effect: &Effect| match effect.action {
             Action::Sql(action) if action.group() == "sql:ddl" => Self::Catalog,
             Action::Sql(SqlAction::Unknown | SqlAction::Extension | SqlAction::System | SqlAction::Role) => {
@@ -34,13 +35,16 @@ impl Change {
             }
             _ => Self::Nothing,
         };
-        let of_effects = statement.effects.iter().map(of_action).max().unwrap_or_default();
+        effects.iter().map(of_action).max().unwrap_or_default()
+    }
+
+    fn of(statement: &Statement) -> Self {
         let of_names = if statement.changes_names() {
             Self::Scope
         } else {
             Self::Nothing
         };
-        of_effects.max(of_names)
+        Self::of_effects(&statement.effects).max(of_names)
     }
 }
 

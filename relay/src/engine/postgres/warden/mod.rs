@@ -175,6 +175,7 @@ impl Judge for Warden {
                 let recorded = self
                     .account
                     .statement(permit.operation(), Answer::Allow, permit.rules(), None);
+                self.world.passes(permit.operation());
                 let Ok(operation) = recorded else {
                     return Verdict::Refuse(self.unrecorded());
                 };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hoop_shared::refusal::{Code, Refusal};
 use tokio::task::JoinSet;
@@ -19,7 +20,7 @@ use crate::mask::{Bindings, Cleared, Masks, Views};
 use crate::policy::{Action, Policies};
 use crate::session::Session;
 use crate::target::catalog::load;
-use crate::target::postgres::TargetNames;
+use crate::target::postgres::{AGE, Changing, TargetNames};
 use crate::target::{Queries, QueryError, Rows};
 
 /// The most texts whose reading is kept.
@@ -51,6 +52,10 @@ pub(super) struct World {
     /// The search path was changed in this transaction: its end may change it back.
     scope_touched: bool,
     status: Status,
+    /// While what this session has sent may change the catalog for others.
+    changing: Option<Changing>,
+    /// When the catalog was loaded for the message that waits.
+    just_learnt: Option<Instant>,
     /// What is masked; `None`: not known yet.
     views: Option<Views>,
     policies: Option<Arc<Policies>>,
@@ -110,6 +115,8 @@ impl World {
             scope_stale: true,
             scope_touched: false,
             status: Status::Idle,
+            changing: None,
+            just_learnt: None,
             views: None,
             policies: None,
             masks: None,
@@ -162,7 +169,13 @@ impl World {
             return Err(Unready::CatalogInBand);
         }
         if !self.in_band {
-            let Some(catalog) = self.names.fresh() else {
+            let learnt = self.just_learnt.take().is_some_and(|then| then.elapsed() < AGE);
+            let catalog = if learnt {
+                self.names.newest()
+            } else {
+                self.names.fresh()
+            };
+            let Some(catalog) = catalog else {
                 return Err(Unready::Catalog);
             };
             if self.names.is_aging() && self.refreshing.is_empty() {
@@ -333,8 +346,20 @@ impl World {
         }
     }
 
+    /// A unit is about to be sent. From here on, until the server has answered, what it changes may hold for everybody, although
+    /// nobody has been told: the client that does not read its answers keeps them from the relay.
+    pub(super) fn passes(&mut self, unit: &Unit) {
+        let commits = |kind: &Kind| self.changed && matches!(kind, Kind::Commit);
+        let changes = Change::of_effects(&unit.effects) == Change::Catalog
+            || unit.reading.statements.iter().any(|statement| commits(&statement.kind));
+        if changes {
+            self.changing.get_or_insert_with(|| self.names.changing());
+        }
+    }
+
     pub(super) fn ready(&mut self, status: Status) {
         self.status = status;
+        self.changing = None;
         if status != Status::Idle {
             return;
         }
@@ -354,11 +379,14 @@ impl World {
     }
 
     pub(super) fn learnt(&mut self, learnt: Learnt) {
-        if let Learnt::InBand(catalog) = learnt {
-            self.catalog = Arc::from(catalog);
-            self.in_band = true;
-            self.uncommitted = false;
-            self.masks = None;
+        match learnt {
+            Learnt::Catalog => self.just_learnt = Some(Instant::now()),
+            Learnt::InBand(catalog) => {
+                self.catalog = Arc::from(catalog);
+                self.in_band = true;
+                self.uncommitted = false;
+                self.masks = None;
+            }
         }
     }
 

@@ -1,6 +1,47 @@
 use super::*;
 
 #[test]
+fn what_stands_behind_a_name_is_meant_too() {
+    let Some(catalog) = catalog() else { return };
+    let masked = masked(catalog);
+    let read_along = |path: &[&str], sql: &str| {
+        let scope = Scope {
+            search_path: path.iter().map(|schema| (*schema).to_owned()).collect(),
+            ..Scope::fresh()
+        };
+        let world = World {
+            catalog,
+            scope: &scope,
+            masked: &masked,
+            recorded: &masked,
+            most_tokens: crate::inspect::sql::MOST_TOKENS,
+            parameter_types: &[],
+        };
+        let reading = read(sql, &world);
+        let effects = reading.statements.iter().flat_map(|statement| &statement.effects);
+        effects.map(effect_text).collect::<Vec<_>>()
+    };
+    let sql = "delete from customers where id = 1";
+    let once = read_along(&["pg_catalog", "app"], sql);
+    assert!(
+        once.iter().all(|effect| !effect.starts_with("delete customers")),
+        "{once:?}"
+    );
+    let twice = read_along(&["pg_catalog", "app", "public"], sql);
+    for deleted in ["delete app.customers", "delete customers"] {
+        assert!(
+            twice.iter().any(|effect| effect.starts_with(deleted)),
+            "{deleted}: {twice:?}"
+        );
+    }
+    let read = read_along(
+        &["pg_catalog", "app", "public"],
+        "select id from customers where token = 'x'",
+    );
+    assert!(read.iter().any(|effect| effect.starts_with("infer")), "{read:?}");
+}
+
+#[test]
 fn a_select_reads_tables_and_the_columns_it_names() {
     check(
         "select id, name from customers",
