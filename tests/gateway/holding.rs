@@ -183,3 +183,55 @@ fn a_relay_restart_expires_what_it_held_and_says_so() {
     assert_ne!(bo.hoopctl(&["approve", &id]).code, 0);
     assert_eq!(Cluster::get().executions(&world.database, "marker_delete"), 0);
 }
+
+#[test]
+fn an_estimate_is_shown_to_approvers_and_read_by_policies_but_tells_nothing_masked() {
+    let world = World::new()
+        .policy(
+            r#"
+@id("connect") permit (principal, action == Hoop::Action::"connect", resource);
+@id("read") permit (principal, action in [Hoop::Action::"sql:read", Hoop::Action::"sql:infer", Hoop::Action::"sql:call"], resource);
+@id("small") permit (principal, action == Hoop::Action::"sql:update", resource)
+when { context has estimated_rows && context.estimated_rows < 20 };
+@id("big") @approvers("dba") permit (principal, action == Hoop::Action::"sql:delete", resource);
+"#,
+        )
+        .config("[[mask]]\ncolumns = [\"customers.ssn\"]\nwith = \"redact\"\n")
+        .start();
+    world.database.psql(
+        "CREATE FUNCTION noisy(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'noisy ran'; RETURN true; END $$",
+    );
+    let (ana, bo) = (world.person("ana"), world.person("bo"));
+    let small =
+        ana.psql_script("UPDATE orders SET status = 'x' WHERE id = 7;\nUPDATE orders SET status = 'x' WHERE id > 7;\n");
+    let all = format!("{}{}", small.stdout, small.stderr);
+    assert_eq!(all.matches("no policy permits").count(), 1, "{all}");
+    let count = world.database.psql("SELECT count(*) FROM orders WHERE status = 'x'");
+    assert_eq!(count.trim(), "1", "{all}");
+    for (statement, estimate) in [
+        ("DELETE FROM orders WHERE id = 7", Some("1")),
+        ("DELETE FROM orders", Some("1000")),
+        // Statistics hold values of masked columns; and planning would run the function.
+        ("DELETE FROM customers WHERE ssn < '2'", None),
+        ("DELETE FROM orders WHERE noisy(1)", None),
+    ] {
+        let psql = ana.psql_start(&format!("{statement};\n"));
+        let request = bo.pending_request();
+        let id = request["id"].as_str().unwrap();
+        let shown = bo.hoopctl(&["requests", "show", id]).expect_code(0).stdout;
+        let line = shown.lines().find(|line| line.contains("estimated rows"));
+        assert_eq!(
+            line.and_then(|line| line.split_whitespace().next_back()),
+            estimate,
+            "{statement}:\n{shown}"
+        );
+        bo.hoopctl(&["deny", id, "--reason", "no"]).expect_code(0);
+        let done = psql.finish();
+        assert!(
+            done.stderr.contains("denied") || done.stderr.contains("blocked"),
+            "{}",
+            done.stderr
+        );
+    }
+    assert!(!Cluster::get().log().contains("WARNING:  noisy ran"));
+}

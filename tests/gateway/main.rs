@@ -27,6 +27,7 @@ mod names;
 mod network;
 mod operating;
 mod people;
+mod plain;
 mod readme;
 mod recording;
 mod remains;

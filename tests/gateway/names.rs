@@ -121,3 +121,63 @@ fn what_others_change_is_noticed() {
     let all = format!("{}{}", done.stdout, done.stderr);
     assert_eq!(done.stdout.matches("***").count(), 5, "{all}");
 }
+
+#[test]
+fn temporary_tables_can_be_used_and_are_masked() {
+    let world = World::new()
+        .policy(READABLE)
+        .config("[[mask]]\ncolumns = [\"*.ssn\"]\nwith = \"redact\"\n")
+        .start();
+    let ana = world.person("ana");
+    let script = "CREATE TEMP TABLE t (id int, ssn text);\nINSERT INTO t VALUES (1, '105-15-1035');\nSELECT 'one', * FROM t;\n\
+        BEGIN;\nCREATE TEMP TABLE u (id int) ON COMMIT DROP;\nINSERT INTO u SELECT id FROM t;\nSELECT 'two', id FROM u;\n\
+        COMMIT;\nSELECT 'gone' FROM u;\nSELECT id + 2 AS n INTO TEMP v FROM t;\nSELECT 'three', n FROM v;\n\
+        BEGIN;\nCREATE TABLE public.kept AS SELECT n FROM v;\nUPDATE kept SET n = 4;\nSELECT 'four', n FROM kept;\nROLLBACK;\n\
+        CREATE TEMP VIEW w AS SELECT ssn AS harmless FROM t;\nSELECT 'five', harmless FROM w;\n\
+        ALTER TABLE t ADD COLUMN more int DEFAULT 6;\nSELECT 'six', more FROM pg_temp.t;\nDROP TABLE t CASCADE;\nSELECT 'dropped' FROM t;\n\
+        DROP TABLE IF EXISTS t;\nSELECT 'on';\n";
+    world.database.psql("GRANT CREATE ON SCHEMA public TO PUBLIC");
+    let done = ana.psql_script(script);
+    let all = format!("{}{}", done.stdout, done.stderr);
+    for line in ["one|1|***", "two|1", "three|3", "four|4", "five|***", "six|6", "on"] {
+        assert!(done.stdout.lines().any(|found| found == line), "{line}:\n{all}");
+    }
+    assert!(!all.contains("blocked") && !all.contains("105-15"), "{all}");
+    assert_eq!(all.matches("does not exist").count(), 3, "{all}");
+}
+
+#[test]
+fn a_temporary_catalog_deceives_nobody() {
+    let world = World::new().policy(READABLE).start();
+    world.database.psql(VAULT);
+    let ana = world.person("ana");
+    // What would be read in place of the server's own tables, if temporary ones were searched first.
+    let fakes = "CREATE TEMP TABLE pg_class AS SELECT * FROM pg_catalog.pg_class WHERE relname <> 'orders';\n\
+        CREATE TEMP TABLE pg_namespace AS SELECT oid, 'public'::name AS nspname, nspowner, nspacl FROM pg_catalog.pg_namespace;\n";
+    for (path, table) in [("public", "vault.orders"), ("vault", "orders")] {
+        let script = format!(
+            "SET search_path = {path};\n{fakes}BEGIN;\n{fakes}SELECT secret FROM {table};\nROLLBACK;\nSELECT secret FROM {table};\n"
+        );
+        let done = ana.psql_script(&script);
+        let all = format!("{}{}", done.stdout, done.stderr);
+        assert!(!all.contains("vault-secret") && all.contains("no-vault"), "{all}");
+    }
+}
+
+#[test]
+fn a_temporary_table_that_goes_uncovers_no_other() {
+    let world = World::new().policy(READABLE).start();
+    world.database.psql(VAULT);
+    let ana = world.person("ana");
+    // Under this path the temporary table is searched first; when it goes, the name means the one in vault.
+    let script = "SET search_path = vault;\nBEGIN;\nCREATE TEMP TABLE orders (secret text) ON COMMIT DROP;\n\
+        INSERT INTO orders VALUES ('own');\nSELECT secret FROM orders;\nCOMMIT\\; SELECT secret FROM orders;\nROLLBACK;\n\
+        SELECT secret FROM orders;\n\
+        BEGIN;\nCREATE TEMP TABLE orders (secret text) ON COMMIT DROP;\nCOMMIT;\nSELECT secret FROM orders;\n\
+        BEGIN;\nSAVEPOINT s;\nCREATE TEMP TABLE orders (secret text);\nROLLBACK TO s;\nSELECT secret FROM orders;\n";
+    let done = ana.psql_script(script);
+    let all = format!("{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.lines().any(|line| line == "own"), "{all}");
+    assert!(!all.contains("vault-secret"), "{all}");
+    assert!(all.matches("no-vault").count() >= 2, "{all}");
+}

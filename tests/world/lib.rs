@@ -32,7 +32,7 @@ pub use network::Network;
 pub use oidc::OidcProvider;
 pub use person::{Connected, Person, read_user_code, read_word};
 pub use platform::{Platform, block_of_guide};
-pub use postgres::{Cluster, Database, Extra, PASSWORD, free_port};
+pub use postgres::{Cluster, Database, Extra, PASSWORD, ROLE, free_port};
 pub use process::{Finished, Running, eventually, program, python, run};
 pub use relay::{POLICY, World, WorldBuilder};
 pub use terminal::{Kind, Terminal};

@@ -112,19 +112,30 @@ impl Running {
 
     /// Waits for its end, reading both pipes meanwhile.
     #[track_caller]
-    pub fn finish(mut self) -> Finished {
+    pub fn finish(self) -> Finished {
+        self.finish_within(DEADLINE)
+    }
+
+    /// The same for a command that does much.
+    #[track_caller]
+    pub fn finish_within(mut self, limit: Duration) -> Finished {
         drop(self.child().stdin.take());
-        self.finish_without_eof()
+        self.wait(limit)
     }
 
     /// Waits for its end as [`Running::finish`] does, but leaves its standard input open.
     #[track_caller]
-    pub fn finish_without_eof(mut self) -> Finished {
+    pub fn finish_without_eof(self) -> Finished {
+        self.wait(DEADLINE)
+    }
+
+    #[track_caller]
+    fn wait(mut self, limit: Duration) -> Finished {
         let mut child = self.child.take().expect("finished once");
         let _stdin = child.stdin.take();
         let stdout = read_all(child.stdout.take());
         let stderr = read_all(child.stderr.take());
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + limit;
         let (status, late) = loop {
             if let Some(status) = child.try_wait().expect("wait") {
                 break (status, false);

@@ -141,6 +141,13 @@ impl Policies {
         self.rules.iter().map(|rule| rule.id.as_str())
     }
 
+    /// Whether some policy reads `context.estimated_rows`, which costs a question to the target.
+    pub fn reads_estimate(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.reads.has(attribute::Attribute::EstimatedRows))
+    }
+
     /// The policies whose scope an action of this subject can meet.
     fn candidates(&self, subject: &Subject, action: Action) -> Arc<Candidates> {
         subject.candidates(action, || {

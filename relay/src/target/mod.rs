@@ -16,6 +16,20 @@ pub trait Queries {
     /// # Errors
     /// The target refuses it, or the connection is lost.
     fn rows(&mut self, sql: &str) -> impl Future<Output = Result<Rows, QueryError>>;
+
+    /// Runs several queries and gives the rows of each.
+    ///
+    /// # Errors
+    /// That of the first query that fails.
+    fn all(&mut self, queries: Vec<String>) -> impl Future<Output = Result<Vec<Rows>, QueryError>> {
+        async move {
+            let mut answers = Vec::with_capacity(queries.len());
+            for query in queries {
+                answers.push(self.rows(&query).await?);
+            }
+            Ok(answers)
+        }
+    }
 }
 
 /// Why a query of the relay has no answer.

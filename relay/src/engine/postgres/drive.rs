@@ -66,16 +66,31 @@ impl Say {
     }
 }
 
+/// Where the answers to questions go.
+type Reply = oneshot::Sender<Result<Vec<Rows>, QueryError>>;
+
 /// Questions in the client's own stream to the target, for what only this session sees.
 #[derive(Debug)]
-pub struct InBand(mpsc::Sender<(String, oneshot::Sender<Result<Rows, QueryError>>)>);
+pub struct InBand(mpsc::Sender<(Vec<String>, Reply)>);
 
 impl Queries for InBand {
     async fn rows(&mut self, sql: &str) -> Result<Rows, QueryError> {
+        let answers = self.all(vec![sql.to_owned()]).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    /// All of them are one transaction of the session's.
+    async fn all(&mut self, queries: Vec<String>) -> Result<Vec<Rows>, QueryError> {
         let lost = || QueryError::Lost(io::ErrorKind::BrokenPipe.into());
+        let count = queries.len();
         let (reply, answer) = oneshot::channel();
-        self.0.send((sql.to_owned(), reply)).await.map_err(|_| lost())?;
-        answer.await.map_err(|_| lost())?
+        self.0.send((queries, reply)).await.map_err(|_| lost())?;
+        let answers = answer.await.map_err(|_| lost())??;
+        if answers.len() == count {
+            Ok(answers)
+        } else {
+            Err(lost())
+        }
     }
 }
 
@@ -103,8 +118,8 @@ enum Task<J: Attend> {
     None,
     Learn {
         future: LocalBoxFuture<'static, Result<J::Learnt, Refusal>>,
-        questions: mpsc::Receiver<(String, oneshot::Sender<Result<Rows, QueryError>>)>,
-        reply: Option<oneshot::Sender<Result<Rows, QueryError>>>,
+        questions: mpsc::Receiver<(Vec<String>, Reply)>,
+        reply: Option<Reply>,
     },
     Hold {
         future: LocalBoxFuture<'static, Result<Released, Refusal>>,
@@ -116,7 +131,7 @@ enum Task<J: Attend> {
 enum Event<J: Attend> {
     Moved(Moved),
     Learnt(Result<J::Learnt, Refusal>),
-    Question(String, oneshot::Sender<Result<Rows, QueryError>>),
+    Question(Vec<String>, Reply),
     Decided(Result<Released, Refusal>),
     Word(Report),
     Ended(Refusal),
@@ -276,7 +291,7 @@ where
                     Err(refusal) => core.not_learnt(&refusal),
                 }
             }
-            Event::Question(sql, answer) => match core.ask(&sql) {
+            Event::Question(questions, answer) => match core.ask(questions.iter().map(String::as_str)) {
                 Ok(()) => {
                     if let Task::Learn { reply, .. } = &mut task {
                         *reply = Some(answer);
@@ -318,7 +333,7 @@ async fn beside<J: Attend>(task: &mut Task<J>) -> Event<J> {
         Task::None => pending().await,
         Task::Learn { future, questions, .. } => tokio::select! {
             learnt = future => Event::Learnt(learnt),
-            Some((sql, reply)) = questions.recv() => Event::Question(sql, reply),
+            Some((asked, reply)) = questions.recv() => Event::Question(asked, reply),
         },
         Task::Hold { future, words } => tokio::select! {
             biased;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Cast, Catalog, FIRST_USER_OID, ForeignKey, Function, Operator, Relation, Type};
+use super::{Cast, Catalog, ForeignKey, Function, Operator, Relation, Type};
 
 /// The pieces of a snapshot, as they are read from a target or written by a test.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Parts {
     pub foreign_keys: Vec<ForeignKey>,
     /// (view, relation that its query uses).
     pub view_uses: Vec<(u32, u32)>,
+    /// (relation, sequence that a default of it uses).
+    pub default_uses: Vec<(u32, u32)>,
     /// Functions, procedures and aggregates of users.
     pub functions: Vec<Function>,
     /// Names of the server's own functions.
@@ -41,51 +43,87 @@ impl Parts {
     pub fn build(self) -> Catalog {
         let mut catalog = Catalog {
             server_version: self.server_version,
-            schemas: self.schemas.into_iter().map(Arc::from).collect(),
-            builtin_functions: self.builtin_functions.into_iter().map(Arc::from).collect(),
-            casts: self.casts.into_iter().map(Arc::new).collect(),
             digest: self.digest,
             ..Catalog::default()
         };
-        for relation in self.relations {
+        catalog.add(self);
+        catalog
+    }
+}
+
+impl Catalog {
+    /// The same with a session's temporary objects, which stand in the schema [`TEMPORARY`].
+    pub fn with_temporary(&self, parts: Parts) -> Self {
+        let mut catalog = self.clone();
+        catalog.add(parts);
+        catalog.temporary = true;
+        catalog
+    }
+
+    /// Makes a change that a statement would make: a relation, key, type, function, schema more.
+    pub fn amend(&mut self, parts: Parts) {
+        self.provisional += 1;
+        for relation in &parts.relations {
+            self.forget(relation.oid);
+        }
+        self.add(parts);
+    }
+
+    /// Takes a relation out, as a statement would.
+    pub fn forget(&mut self, oid: u32) {
+        self.provisional += 1;
+        if let Some(relation) = self.relations.remove(&oid)
+            && let Some(named) = self.relation_names.get_mut(&relation.name)
+        {
+            named.retain(|other| *other != oid);
+        }
+        for children in self.children.values_mut() {
+            children.retain(|child| *child != oid);
+        }
+    }
+
+    fn add(&mut self, parts: Parts) {
+        self.schemas.extend(parts.schemas.into_iter().map(Arc::from));
+        self.builtin_functions
+            .extend(parts.builtin_functions.into_iter().map(Arc::from));
+        self.casts.extend(parts.casts.into_iter().map(Arc::new));
+        for relation in parts.relations {
             for parent in &relation.parents {
-                push(&mut catalog.children, *parent, relation.oid);
+                push(&mut self.children, *parent, relation.oid);
             }
-            push(&mut catalog.relation_names, relation.name.clone(), relation.oid);
-            catalog.relations.insert(relation.oid, Arc::new(relation));
+            push(&mut self.relation_names, relation.name.clone(), relation.oid);
+            self.relations.insert(relation.oid, Arc::new(relation));
         }
-        for key in self.foreign_keys {
-            push(&mut catalog.referencing, key.to, Arc::new(key));
+        for key in parts.foreign_keys {
+            push(&mut self.referencing, key.to, Arc::new(key));
         }
-        for (view, used) in self.view_uses {
-            push(&mut catalog.dependents, used, view);
+        for (view, used) in parts.view_uses {
+            push(&mut self.dependents, used, view);
         }
-        for function in self.functions {
+        for (relation, sequence) in parts.default_uses {
+            push(&mut self.default_users, sequence, relation);
+        }
+        for function in parts.functions {
             let function = Arc::new(function);
-            catalog.function_oids.insert(function.oid, function.clone());
-            push(&mut catalog.functions, function.name.clone(), function);
+            self.function_oids.insert(function.oid, function.clone());
+            push(&mut self.functions, function.name.clone(), function);
         }
-        for (name, outputs) in self.builtin_outputs {
-            push(&mut catalog.builtin_outputs, Arc::from(name), Arc::from(outputs));
+        for (name, outputs) in parts.builtin_outputs {
+            push(&mut self.builtin_outputs, Arc::from(name), Arc::from(outputs));
         }
-        for operator in self.operators {
-            push(&mut catalog.operators, operator.name.clone(), Arc::new(operator));
+        for operator in parts.operators {
+            push(&mut self.operators, operator.name.clone(), Arc::new(operator));
         }
-        for (name, left, right) in self.builtin_operators {
-            catalog
-                .builtin_operators
+        for (name, left, right) in parts.builtin_operators {
+            self.builtin_operators
                 .entry(Arc::from(name))
                 .or_default()
                 .insert((left, right));
         }
-        for ty in self.types {
-            // An array type of the server's own is never written by its own name.
-            if ty.oid >= FIRST_USER_OID || !ty.name.starts_with('_') {
-                push(&mut catalog.types, ty.name.clone(), ty.oid);
-            }
-            catalog.type_oids.insert(ty.oid, Arc::new(ty));
+        for ty in parts.types {
+            push(&mut self.types, ty.name.clone(), ty.oid);
+            self.type_oids.insert(ty.oid, Arc::new(ty));
         }
-        catalog
     }
 }
 

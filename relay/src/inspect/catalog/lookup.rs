@@ -31,6 +31,16 @@ impl Catalog {
         self.relations.values()
     }
 
+    /// A session's temporary objects are here too, so that what is not here is not there.
+    pub fn has_temporary(&self) -> bool {
+        self.temporary
+    }
+
+    /// How many changes were made to it by statements that have not run.
+    pub fn provisional(&self) -> usize {
+        self.provisional
+    }
+
     /// There is such a schema.
     pub fn has_schema(&self, name: &str) -> bool {
         self.schemas.contains(name)
@@ -44,6 +54,11 @@ impl Catalog {
     /// Views and materialized views whose query uses the relation.
     pub fn dependent_views(&self, oid: u32) -> &[u32] {
         self.dependents.get(&oid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Relations whose defaults use the sequence.
+    pub fn default_users(&self, sequence: u32) -> &[u32] {
+        self.default_users.get(&sequence).map_or(&[], Vec::as_slice)
     }
 
     /// Foreign keys that reference the relation.

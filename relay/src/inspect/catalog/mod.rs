@@ -19,6 +19,12 @@ pub use objects::{
 /// The first oid that `CREATE` gives out; smaller ones are the server's own objects.
 pub const FIRST_USER_OID: u32 = 16384;
 
+/// Numbers from here on stand for objects that a message makes: no server comes so far.
+pub const PROVISIONAL_OID: u32 = 0xf000_0000;
+
+/// What a session's own temporary schema is called, here as in statements. At the server it has a number.
+pub const TEMPORARY: &str = "pg_temp";
+
 /// What names mean at one target, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -26,6 +32,10 @@ pub struct Catalog {
     pub generation: u64,
     /// `server_version_num`: 150018 for 15.18.
     pub server_version: u32,
+    /// A session's temporary objects are here too.
+    temporary: bool,
+    /// How many changes were made to it by statements that have not run.
+    provisional: usize,
     schemas: HashSet<Arc<str>>,
     relations: HashMap<u32, Arc<Relation>>,
     relation_names: HashMap<Arc<str>, Vec<u32>>,
@@ -41,5 +51,6 @@ pub struct Catalog {
     referencing: HashMap<u32, Vec<Arc<ForeignKey>>>,
     children: HashMap<u32, Vec<u32>>,
     dependents: HashMap<u32, Vec<u32>>,
+    default_users: HashMap<u32, Vec<u32>>,
     digest: u64,
 }

@@ -136,6 +136,10 @@ pub struct Rule {
     pub name: Arc<str>,
     /// `None`: ON SELECT, or not known.
     pub event: Option<Event>,
+    /// INSTEAD without a condition: the statement itself is not run.
+    pub replaces: bool,
+    /// Its definition, as `pg_get_ruledef` prints it under the path of the snapshot's queries.
+    pub text: Option<Arc<str>>,
 }
 
 /// A user trigger.

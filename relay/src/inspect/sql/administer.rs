@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use pg_raw_parse::{Node, nodes};
 
+use super::amend::{Amendment, Amendments, apply};
 use super::expression::Role;
 use super::object::{schema_of, type_text};
 use super::reader::Reader;
 use super::scope::{Env, Frame};
+use super::{Scope, World};
+use crate::inspect::catalog::TypeKind;
 use crate::policy::{Resource, SqlAction};
 
 impl Reader<'_> {
@@ -20,9 +23,7 @@ impl Reader<'_> {
                         .schemaname()
                         .map_or(Resource::Connection, |name| Resource::Schema(Arc::from(name))),
                 );
-                for element in create.schema_elts() {
-                    self.define(element);
-                }
+                self.create_schema_elements(create);
             }
             Node::CreateFunctionStmt(create) => self.create_function(create),
             Node::AlterFunctionStmt(alter) => {
@@ -51,6 +52,10 @@ impl Reader<'_> {
                 for constraint in create.constraints() {
                     self.expression(constraint.raw_expr(), &env, Role::Decides);
                 }
+                let base = create.type_name().map_or(0, |name| self.type_oid(name));
+                if base != 0 {
+                    self.amend_type(&names, TypeKind::Domain, base);
+                }
             }
             Node::AlterDomainStmt(alter) => {
                 let names: Vec<&str> = alter.type_name().iter().filter_map(Node::as_str).collect();
@@ -77,6 +82,7 @@ impl Reader<'_> {
             Node::CreateEnumStmt(create) => {
                 let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
                 self.act(SqlAction::Create, schema_of(&names));
+                self.amend_type(&names, TypeKind::Enum, 0);
             }
             Node::CreateRangeStmt(create) => {
                 let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
@@ -110,6 +116,7 @@ impl Reader<'_> {
                 if let Some(name) = rename.newname() {
                     self.made.push(name.to_owned());
                 }
+                self.amend_renamed(rename);
             }
             Node::AlterObjectSchemaStmt(alter) => {
                 self.object(SqlAction::Alter, alter.object_type, alter.relation(), alter.object());
@@ -118,10 +125,14 @@ impl Reader<'_> {
                 }
             }
             Node::AlterOwnerStmt(alter) => {
+                self.amendments.whole = true;
                 self.object(SqlAction::Alter, alter.object_type, alter.relation(), alter.object());
                 self.object(SqlAction::Grant, alter.object_type, alter.relation(), alter.object());
             }
-            Node::CommentStmt(comment) => self.object(SqlAction::Comment, comment.objtype, None, comment.object()),
+            Node::CommentStmt(comment) => {
+                self.amendments.whole = true;
+                self.object(SqlAction::Comment, comment.objtype, None, comment.object());
+            }
             Node::SecLabelStmt(label) => self.object(SqlAction::Comment, label.objtype, None, label.object()),
             Node::GrantStmt(grant) => self.grant(grant),
             Node::GrantRoleStmt(grant) => {
@@ -211,11 +222,53 @@ impl Reader<'_> {
         }
     }
 
+    /// What is made in a new schema: one element may name another without the schema's name.
+    fn create_schema_elements(&mut self, create: &nodes::CreateSchemaStmt) {
+        let Some(name) = create.schemaname() else {
+            // The role's own name.
+            for element in create.schema_elts() {
+                self.define(element);
+            }
+            self.amendments = Amendments::default();
+            return;
+        };
+        self.amendments.list.push(Amendment::Schema(Arc::from(name)));
+        self.amendments.whole = true;
+        if create.schema_elts().is_empty() {
+            return;
+        }
+        let path = std::iter::once(name.to_owned()).chain(self.world.scope.search_path.iter().cloned());
+        let scope = Scope {
+            search_path: path.collect(),
+            ..self.world.scope.clone()
+        };
+        let mut catalog = self.world.catalog.clone();
+        for element in create.schema_elts() {
+            let world = World {
+                catalog: &catalog,
+                scope: &scope,
+                ..*self.world
+            };
+            let mut inner = Reader::new(&world);
+            inner.depth = self.depth + 1;
+            inner.nodes = self.nodes;
+            inner.define(element);
+            let amendments = std::mem::take(&mut inner.amendments);
+            self.made.append(&mut inner.made);
+            self.absorb(inner);
+            self.amendments.whole &= amendments.whole;
+            for amendment in amendments.list {
+                apply(&mut catalog, amendment.clone());
+                self.amendments.list.push(amendment);
+            }
+        }
+    }
+
     fn create_function(&mut self, create: &nodes::CreateFunctionStmt) {
         let names: Vec<&str> = create.funcname().iter().filter_map(Node::as_str).collect();
-        let schema = match names.as_slice() {
-            [schema, _] | [_, schema, _] => *schema,
-            _ => self.creation_schema(),
+        let schema: Arc<str> = match names.as_slice() {
+            [schema, _] | [_, schema, _] => Arc::from(self.schema(schema)),
+            _ => Arc::from(self.creation_schema()),
         };
         let name = names.last().copied().unwrap_or_default();
         let arguments: Vec<String> = create
@@ -229,7 +282,7 @@ impl Reader<'_> {
             .collect();
         self.act(
             SqlAction::Create,
-            Resource::Function(Arc::from(schema), Arc::from(name), Arc::from(arguments.join(", "))),
+            Resource::Function(schema.clone(), Arc::from(name), Arc::from(arguments.join(", "))),
         );
         let frame = Frame::default();
         let env = Env {
@@ -240,6 +293,7 @@ impl Reader<'_> {
         for parameter in create.parameters() {
             self.expression(parameter.defexpr(), &env, Role::Decides);
         }
+        self.amend_function(create, &schema, name, &arguments.join(", "));
         for option in create.options() {
             match option.defname() {
                 Some("language") => {

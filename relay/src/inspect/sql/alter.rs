@@ -19,7 +19,9 @@ impl Reader<'_> {
             self.unknown();
             return;
         };
-        let Some(relation) = self.relation(range) else { return };
+        let Some(relation) = self.object_of(SqlAction::Alter, range) else {
+            return;
+        };
         self.on_relation(SqlAction::Alter, &relation);
         let source = self.source(&relation, None);
         let mut frame = Frame::single(source);
@@ -39,6 +41,7 @@ impl Reader<'_> {
             };
             self.alter_command(command, &relation, &env);
         }
+        self.amend_altered(alter, &relation);
     }
 
     pub fn alter_command(&mut self, command: &nodes::AlterTableCmd, relation: &Arc<Relation>, env: &Env<'_>) {

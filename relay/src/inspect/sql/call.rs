@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::scope::Env;
 use super::settings::{self, Class};
 use super::{ColumnRef, Refused};
-use crate::inspect::catalog::{Catalog, Function, TypeKind};
+use crate::inspect::catalog::{Catalog, Function, FunctionKind, TEMPORARY, TypeKind};
 use crate::policy::{CallKind, Effect, Resource, SqlAction};
 
 /// What a call means for its arguments and result.
@@ -39,30 +39,38 @@ impl Reader<'_> {
                 .all(|function| !self.on_path(&function.schema))
     }
 
+    /// Functions and operators of that schema can be meant without its name: temporary ones never are.
     fn on_path(&self, schema: &str) -> bool {
-        self.world.scope.search_path.iter().any(|known| known == schema)
+        schema != TEMPORARY && self.world.scope.search_path.iter().any(|known| known == schema)
     }
 
     /// Users' functions that a call may mean.
     fn candidates(&self, schema: Option<&str>, name: &str, count: usize, types: &[u32]) -> Vec<Arc<Function>> {
         let catalog = self.world.catalog;
+        let outputs = |function: &Function| match function.kind {
+            FunctionKind::Procedure => function.outputs.len(),
+            _ => 0,
+        };
         catalog
             .functions_named(name)
             .iter()
             .filter(|function| match schema {
-                Some(schema) => &*function.schema == schema,
+                Some(schema) => *function.schema == *self.schema(schema),
                 None => self.on_path(&function.schema),
             })
             .filter(|function| {
                 let most = function.argument_types.len();
                 let least = most - function.defaults.min(most) - usize::from(function.variadic && most > 0);
+                // CALL names a procedure's OUT arguments too.
+                let most = most + outputs(function);
                 count >= least && (count <= most || function.variadic)
             })
             .filter(|function| {
-                types
-                    .iter()
-                    .zip(&function.argument_types)
-                    .all(|(given, wanted)| could_take(catalog, *wanted, *given))
+                outputs(function) > 0
+                    || types
+                        .iter()
+                        .zip(&function.argument_types)
+                        .all(|(given, wanted)| could_take(catalog, *wanted, *given))
             })
             .cloned()
             .collect()
@@ -139,7 +147,13 @@ impl Reader<'_> {
         types: &[u32],
         env: &Env<'_>,
     ) -> Called {
-        let count = call.args().len();
+        // WITHIN GROUP's arguments count too.
+        let ordered = if call.agg_within_group {
+            call.agg_order().len()
+        } else {
+            0
+        };
+        let count = call.args().len() + ordered;
         let builtin_only = matches!(schema, None | Some("pg_catalog"))
             && self.world.catalog.has_builtin_function(name)
             && self.candidates(schema, name, count, types).is_empty();
@@ -248,7 +262,7 @@ impl Reader<'_> {
             .as_deref()
             .and_then(split_name)
             .and_then(|(schema, name)| match schema {
-                Some(schema) => self.world.catalog.relation_in(&schema, &name).cloned(),
+                Some(schema) => self.world.catalog.relation_in(self.schema(&schema), &name).cloned(),
                 None => self
                     .world
                     .catalog
@@ -276,7 +290,7 @@ impl Reader<'_> {
             .operators_named(name)
             .iter()
             .filter(|operator| match schema {
-                Some(schema) => &*operator.schema == schema,
+                Some(schema) => *operator.schema == *self.schema(schema),
                 None => self.on_path(&operator.schema),
             })
             .filter(|operator| (left == Some(0)) == (operator.left == 0))
@@ -303,9 +317,10 @@ impl Reader<'_> {
             .is_some_and(|first| first == "pg_catalog")
     }
 
-    /// A temporary schema is searched before the `index`th of the path.
+    /// A temporary schema, of which the catalog knows nothing, is searched before the `index`th of the path.
     pub fn temp_before(&self, index: usize) -> bool {
-        self.world.scope.has_temp
+        self.world.scope.temporary.is_some()
+            && !self.world.catalog.has_temporary()
             && self
                 .world
                 .scope

@@ -29,7 +29,7 @@ impl Reader<'_> {
                 let shadowed = self.temp_before(index);
                 Some((ty.oid, shadowed))
             }
-            [schema, name] | [_, schema, name] => Some((catalog.type_in(schema, name)?.oid, false)),
+            [schema, name] | [_, schema, name] => Some((catalog.type_in(self.schema(schema), name)?.oid, false)),
             _ => None,
         }
     }
@@ -81,6 +81,33 @@ impl Reader<'_> {
         };
         for ty in types {
             self.converts(ty, UNKNOWN, CastContext::Explicit);
+        }
+    }
+
+    /// `name(value)` where no function is called so: a conversion, if there is such a type. Says whether it is one.
+    pub fn cast_by_name(&mut self, schema: Option<&str>, name: &str, from: u32) -> bool {
+        let catalog = self.world.catalog;
+        let found = match schema {
+            Some(schema) => catalog.type_in(self.schema(schema), name).map(|ty| ty.oid),
+            None => match catalog.type_along(&self.world.scope.search_path, name) {
+                Some((index, ty)) if !self.temp_before(index) => Some(ty.oid),
+                _ => None,
+            },
+        };
+        let functions = match schema {
+            Some(schema) => {
+                let schema = self.schema(schema);
+                schema == "pg_catalog" && catalog.has_builtin_function(name)
+                    || (catalog.functions_named(name).iter()).any(|function| *function.schema == *schema)
+            }
+            None => !self.no_such_function(name),
+        };
+        match found {
+            Some(oid) if !functions => {
+                self.converts(oid, from, CastContext::Explicit);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -9,7 +9,7 @@ use super::expression::Role;
 use super::reader::{Reader, table};
 use super::scope::{Env, Frame};
 use super::write::made;
-use crate::inspect::catalog::Relation;
+use crate::inspect::catalog::{Relation, RelationKind, TEMPORARY};
 use crate::policy::{CallKind, Resource, SqlAction};
 
 impl Reader<'_> {
@@ -38,7 +38,13 @@ impl Reader<'_> {
                 }
             }
             Node::CreateSeqStmt(create) => match create.sequence() {
-                Some(range) => self.makes(range, &[SqlAction::Create]),
+                Some(range) => {
+                    self.makes(range, &[SqlAction::Create]);
+                    if !(create.if_not_exists && self.existing(range).is_some()) {
+                        self.amend_made(range, RelationKind::Sequence, Vec::new());
+                    }
+                    self.amendments.whole = true;
+                }
                 None => self.unknown(),
             },
             Node::AlterSeqStmt(alter) => self.changes(SqlAction::Alter, alter.sequence()),
@@ -49,7 +55,7 @@ impl Reader<'_> {
                         self.unknown();
                         continue;
                     };
-                    if let Some(relation) = self.relation(range) {
+                    if let Some(relation) = self.object_of(SqlAction::Truncate, range) {
                         self.truncates(&relation, truncate.behavior == DropBehavior::DROP_CASCADE, range.inh);
                     }
                 }
@@ -68,12 +74,15 @@ impl Reader<'_> {
                     }
                     _ => self.unknown(),
                 }
+                self.amend_trigger(trigger);
             }
             Node::RuleStmt(rule) => {
                 // Its actions run with the owner's rights whenever the relation is used.
                 self.changes(SqlAction::Alter, rule.relation());
                 self.act(SqlAction::Create, self.resource_of(rule.relation()));
-                self.unknown();
+                if let Some(relation) = rule.relation().and_then(|range| self.existing(range)) {
+                    self.rule_actions(rule, &relation);
+                }
             }
             Node::CreatePolicyStmt(policy) => {
                 self.changes(SqlAction::Alter, policy.table());
@@ -128,7 +137,9 @@ impl Reader<'_> {
             self.unknown();
             return;
         };
-        let Some(relation) = self.relation(range) else { return };
+        let Some(relation) = self.object_of(action, range) else {
+            return;
+        };
         self.on_relation(action, &relation);
         if action == SqlAction::Maintenance {
             for function in relation.write_calls.clone() {
@@ -148,11 +159,51 @@ impl Reader<'_> {
         Resource::Table(self.schema_for(range), Arc::from(range.relname().unwrap_or_default()))
     }
 
+    /// The relation that a statement is about as a whole. Where there is none, the server says so or does nothing; then the action is
+    /// one on whatever the name could come to mean.
+    pub fn object_of(&mut self, action: SqlAction, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
+        let name = range.relname().unwrap_or_default();
+        let names: Vec<&str> = range.schemaname().into_iter().chain([name]).collect();
+        let found = self.relation_by_names(&names);
+        if found.is_none() {
+            self.missing(action, &names);
+        }
+        found
+    }
+
+    /// An action on a relation that is not there.
+    pub fn missing(&mut self, action: SqlAction, names: &[&str]) {
+        self.unresolved.insert(names.join("."));
+        if self.world.scope.temporary.is_some() && !self.world.catalog.has_temporary() {
+            self.unknown();
+        }
+        let (schemas, name): (Vec<Arc<str>>, &str) = match names {
+            [name] => (
+                self.world
+                    .scope
+                    .search_path
+                    .iter()
+                    .filter(|schema| *schema != "pg_catalog")
+                    .map(|schema| Arc::from(schema.as_str()))
+                    .collect(),
+                name,
+            ),
+            [schema, name] | [_, schema, name] => (vec![Arc::from(self.schema(schema))], name),
+            _ => (Vec::new(), ""),
+        };
+        if schemas.is_empty() {
+            self.act(action, Resource::Connection);
+        }
+        for schema in schemas {
+            self.act(action, Resource::Table(schema, Arc::from(name)));
+        }
+    }
+
     /// The relation of that name, if it is there.
     pub fn existing(&self, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
         let name = range.relname()?;
         match range.schemaname() {
-            Some(schema) => self.world.catalog.relation_in(schema, name).cloned(),
+            Some(schema) => self.world.catalog.relation_in(self.schema(schema), name).cloned(),
             None => self
                 .world
                 .catalog
@@ -162,22 +213,16 @@ impl Reader<'_> {
     }
 
     /// The schema in which a new relation would be made.
-    fn schema_for(&self, range: &nodes::RangeVar) -> Arc<str> {
+    pub fn schema_for(&self, range: &nodes::RangeVar) -> Arc<str> {
         /// `RELPERSISTENCE_TEMP`.
-        const TEMPORARY: u8 = b't';
+        const TEMPORARY_PERSISTENCE: u8 = b't';
         if let Some(schema) = range.schemaname() {
-            return Arc::from(schema);
+            return Arc::from(self.schema(schema));
         }
-        if u8::try_from(range.relpersistence).is_ok_and(|kind| kind == TEMPORARY) {
-            return Arc::from("pg_temp");
+        if u8::try_from(range.relpersistence).is_ok_and(|kind| kind == TEMPORARY_PERSISTENCE) {
+            return Arc::from(TEMPORARY);
         }
-        let first = self
-            .world
-            .scope
-            .search_path
-            .iter()
-            .find(|schema| *schema != "pg_catalog" && !schema.starts_with("pg_temp"));
-        Arc::from(first.map_or("", String::as_str))
+        Arc::from(self.creation_schema())
     }
 
     /// A new relation.
@@ -245,6 +290,7 @@ impl Reader<'_> {
         if let Some(bound) = create.partbound() {
             self.partition_bound(bound, &env);
         }
+        self.amend_table(create, range);
     }
 
     pub fn partition_bound(&mut self, bound: &nodes::PartitionBoundSpec, env: &Env<'_>) {
@@ -303,7 +349,34 @@ impl Reader<'_> {
                     }
                 }
             }
-            ConstrType::CONSTR_EXCLUSION => self.unknown(),
+            ConstrType::CONSTR_EXCLUSION => {
+                // (element, operator) each.
+                for exclusion in constraint.exclusions() {
+                    let Node::NodeList(pair) = exclusion else {
+                        self.unknown();
+                        continue;
+                    };
+                    match pair.get(0) {
+                        Some(Node::IndexElem(element)) => {
+                            self.expression(element.expr(), env, Role::Decides);
+                            let named = |column: &&super::scope::Column| Some(&*column.name) == element.name();
+                            if let Some(column) = env.frame.visible.columns.iter().find(named) {
+                                self.decides(&column.origin.clone());
+                            }
+                        }
+                        _ => self.unknown(),
+                    }
+                    let names: Vec<&str> = match pair.get(1) {
+                        Some(Node::NodeList(names)) => names.iter().filter_map(Node::as_str).collect(),
+                        _ => Vec::new(),
+                    };
+                    match names.as_slice() {
+                        [name] => self.operator(None, name, None, None),
+                        [schema, name] => self.operator(Some(schema), name, None, None),
+                        _ => self.unknown(),
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -313,7 +386,9 @@ impl Reader<'_> {
             self.unknown();
             return;
         };
-        let Some(relation) = self.relation(range) else { return };
+        let Some(relation) = self.object_of(SqlAction::Create, range) else {
+            return;
+        };
         self.on_relation(SqlAction::Create, &relation);
         if let Some(name) = index.idxname() {
             self.act(
@@ -339,6 +414,16 @@ impl Reader<'_> {
             }
         }
         self.expression(index.where_clause(), &env, Role::Decides);
+        // Its functions run for every row.
+        if self.functions.is_empty() {
+            if let Some(name) = index.idxname() {
+                let mut made = (*relation).clone();
+                made.name = Arc::from(name);
+                made.kind = RelationKind::Index;
+                self.amend_index(made);
+            }
+            self.amendments.whole = true;
+        }
     }
 
     fn row_expressions(&mut self, range: Option<&nodes::RangeVar>, expressions: &[Node<'_>]) {
@@ -360,7 +445,7 @@ impl Reader<'_> {
     pub fn relation_by_names(&mut self, names: &[&str]) -> Option<Arc<Relation>> {
         match names {
             [name] => self.along(name),
-            [schema, name] | [_, schema, name] => self.world.catalog.relation_in(schema, name).cloned(),
+            [schema, name] | [_, schema, name] => self.world.catalog.relation_in(self.schema(schema), name).cloned(),
             _ => None,
         }
     }

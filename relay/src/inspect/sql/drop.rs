@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pg_raw_parse::raw::{DropBehavior, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
+use super::amend::Amendment;
 use super::reader::Reader;
 use crate::inspect::catalog::{Relation, RelationKind};
 use crate::policy::{Resource, SqlAction};
@@ -37,6 +38,8 @@ impl Reader<'_> {
     pub fn drop(&mut self, drop: &nodes::DropStmt) {
         let cascade = drop.behavior == DropBehavior::DROP_CASCADE;
         let mut dropped = Vec::new();
+        // Functions and types that go are only missed by what the server then refuses.
+        self.amendments.whole = true;
         for object in drop.objects() {
             let names: Vec<&str> = match object {
                 Node::NodeList(list) => list.iter().filter_map(Node::as_str).collect(),
@@ -51,16 +54,7 @@ impl Reader<'_> {
                 | ObjectType::OBJECT_FOREIGN_TABLE
                 | ObjectType::OBJECT_INDEX => match self.relation_by_names(&names) {
                     Some(relation) => dropped.push(relation),
-                    // DROP IF EXISTS of what is not there does nothing; the snapshot may be older than the relation.
-                    None => {
-                        let (schema, name) = match names.as_slice() {
-                            [schema, name] | [_, schema, name] => (*schema, *name),
-                            [name] => ("", *name),
-                            _ => ("", ""),
-                        };
-                        self.act(SqlAction::Drop, Resource::Table(Arc::from(schema), Arc::from(name)));
-                        self.not_found(names.join("."));
-                    }
+                    None => self.missing(SqlAction::Drop, &names),
                 },
                 ObjectType::OBJECT_SCHEMA => {
                     let schema: Arc<str> = Arc::from(names.first().copied().unwrap_or_default());
@@ -83,7 +77,10 @@ impl Reader<'_> {
                             self.on_relation(SqlAction::Drop, &relation);
                             self.on_relation(SqlAction::Alter, &relation);
                         }
-                        None => self.not_found(names.join(".")),
+                        None => {
+                            self.missing(SqlAction::Drop, of);
+                            self.missing(SqlAction::Alter, of);
+                        }
                     }
                 }
                 kind => {
@@ -96,11 +93,13 @@ impl Reader<'_> {
             }
         }
         for relation in &dropped {
+            self.amendments.list.push(Amendment::Gone(relation.oid));
             self.on_relation(SqlAction::Drop, relation);
             // Partitions go with their parent, asked or not.
             if relation.kind == RelationKind::Partitioned {
                 for child in self.world.catalog.children(relation.oid).to_vec() {
                     if let Some(child) = self.world.catalog.relation(child).cloned() {
+                        self.amendments.list.push(Amendment::Gone(child.oid));
                         self.on_relation(SqlAction::Drop, &child);
                     }
                 }
@@ -122,9 +121,11 @@ impl Reader<'_> {
                     self.on_relation(SqlAction::Alter, &from.clone());
                 }
             }
-            if relation.kind == RelationKind::Sequence {
-                // The tables whose defaults use it are not in the snapshot.
-                self.unknown();
+            for user in catalog.default_users(relation.oid) {
+                match catalog.relation(*user).cloned() {
+                    Some(user) => self.on_relation(SqlAction::Alter, &user),
+                    None => self.unknown(),
+                }
             }
             let next: Vec<u32> = catalog
                 .dependent_views(relation.oid)
@@ -136,6 +137,7 @@ impl Reader<'_> {
                 if seen.insert(oid) {
                     match catalog.relation(oid).cloned() {
                         Some(relation) => {
+                            self.amendments.list.push(Amendment::Gone(relation.oid));
                             self.on_relation(SqlAction::Drop, &relation);
                             work.push(relation);
                         }

@@ -204,7 +204,7 @@ impl Reader<'_> {
             }
             // The cursor's row is one that this session has read; by_key does not hold for it.
             Node::CurrentOfExpr(_) => None,
-            other => self.json(other, role, work),
+            other => self.json(other, env, role, work),
         }
     }
 
@@ -252,52 +252,6 @@ impl Reader<'_> {
             }
         }
         work.push((expr.arg(), role));
-        None
-    }
-
-    /// SQL/JSON: built in from 16 and 17 on; before, the same words are a user's functions.
-    pub fn json<'n>(&mut self, node: Node<'n>, role: Role, work: &mut Vec<(Node<'n>, Role)>) -> Option<Origin> {
-        let since = match node {
-            Node::JsonObjectConstructor(_)
-            | Node::JsonArrayConstructor(_)
-            | Node::JsonArrayQueryConstructor(_)
-            | Node::JsonObjectAgg(_)
-            | Node::JsonArrayAgg(_)
-            | Node::JsonIsPredicate(_) => 160_000,
-            _ => 170_000,
-        };
-        let value = |value: Option<&'n nodes::JsonValueExpr>, work: &mut Vec<(Node<'n>, Role)>| {
-            if let Some(value) = value {
-                work.push((value.raw_expr(), role));
-            }
-        };
-        if self.world.catalog.server_version < since {
-            self.unknown();
-            return Some(Origin::unknown());
-        }
-        match node {
-            Node::JsonIsPredicate(expr) => work.push((expr.expr(), role)),
-            Node::JsonObjectConstructor(expr) => {
-                for pair in expr.exprs() {
-                    work.push((pair.key(), role));
-                    value(pair.value(), work);
-                }
-            }
-            Node::JsonArrayConstructor(expr) => {
-                for item in expr.exprs() {
-                    value(Some(item), work);
-                }
-            }
-            Node::JsonParseExpr(expr) => value(expr.expr(), work),
-            Node::JsonScalarExpr(expr) => work.push((expr.expr(), role)),
-            Node::JsonSerializeExpr(expr) => value(expr.expr(), work),
-            Node::MergeSupportFunc(_) => {}
-            // json_value and kin take paths, defaults, RETURNING types; aggregates take windows: not followed.
-            _ => {
-                self.unknown();
-                return Some(Origin::unknown());
-            }
-        }
         None
     }
 }

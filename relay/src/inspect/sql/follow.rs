@@ -40,7 +40,13 @@ impl Reader<'_> {
 
     /// A view that the server updates by itself: its tables are written.
     pub fn writes_through(&mut self, action: SqlAction, view: &Arc<Relation>, columns: &[Arc<str>]) {
-        if view.triggers.iter().any(|trigger| trigger.instead) {
+        let event = event_of(action);
+        let replaced = (view.rules.iter()).any(|rule| rule.replaces && rule.event.is_some() && rule.event == event);
+        if replaced || view.triggers.iter().any(|trigger| trigger.instead) {
+            // The rows that are found for it are the view's.
+            if event != Some(Event::Insert) {
+                self.view(view);
+            }
             return;
         }
         let Some(text) = view.view.clone() else {
@@ -50,12 +56,6 @@ impl Reader<'_> {
         self.views.push(view.oid);
         let before = self.named.len();
         let shape = self.definition(&text);
-        let event = match action {
-            SqlAction::Insert | SqlAction::CopyIn => Some(Event::Insert),
-            SqlAction::Update => Some(Event::Update),
-            SqlAction::Delete => Some(Event::Delete),
-            _ => None,
-        };
         let bases: Vec<Arc<Relation>> = self.named.iter().skip(before).cloned().collect();
         for base in bases {
             let written: Vec<Arc<str>> = view
@@ -156,5 +156,15 @@ impl Reader<'_> {
             }
         }
         comes_back
+    }
+}
+
+/// What triggers and rules listen to.
+fn event_of(action: SqlAction) -> Option<Event> {
+    match action {
+        SqlAction::Insert | SqlAction::CopyIn => Some(Event::Insert),
+        SqlAction::Update => Some(Event::Update),
+        SqlAction::Delete => Some(Event::Delete),
+        _ => None,
     }
 }

@@ -9,7 +9,7 @@ use super::expression::Role;
 use super::reader::{Reader, has_rows, is_system, table};
 use super::scope::{Column, Ctes, Env, Frame, Shape, Source};
 use super::{ColumnRef, Origin};
-use crate::inspect::catalog::{Relation, RelationKind};
+use crate::inspect::catalog::{PROVISIONAL_OID, Relation, RelationKind};
 use crate::policy::{CallKind, SqlAction};
 
 impl Reader<'_> {
@@ -98,7 +98,14 @@ impl Reader<'_> {
                 frame
             }
             Node::JoinExpr(_) => self.joins(item, left, outer, ctes),
-            // JSON_TABLE is a user's function before 17, and its columns are not followed.
+            Node::JsonTable(table) => {
+                let env = Env {
+                    frame: left,
+                    outer,
+                    ctes,
+                };
+                Frame::single(self.json_table(table, &env))
+            }
             _ => {
                 self.unknown();
                 Frame::single(Source {
@@ -274,6 +281,10 @@ impl Reader<'_> {
             return;
         }
         self.on_relation(SqlAction::Select, relation);
+        // Nobody knows yet what of it is masked.
+        if relation.oid >= PROVISIONAL_OID {
+            self.touches_masked |= self.world.everything();
+        }
         for function in relation.read_calls.clone() {
             self.call_oid(function, CallKind::Function);
         }
@@ -296,7 +307,12 @@ impl Reader<'_> {
                     relation: relation.oid,
                     attnum: column.attnum,
                 };
-                let mut origin = Origin::of(reference.clone());
+                // What is only being made has no number that the server could name.
+                let mut origin = if relation.oid >= PROVISIONAL_OID {
+                    Origin::unknown()
+                } else {
+                    Origin::of(reference.clone())
+                };
                 origin.derived.extend(self.masked_behind(relation, &column.name));
                 Column {
                     name: column.name.clone(),
@@ -319,7 +335,7 @@ impl Reader<'_> {
     pub fn relation(&mut self, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
         let name = range.relname().unwrap_or_default();
         let found = match range.schemaname() {
-            Some(schema) => self.world.catalog.relation_in(schema, name).cloned(),
+            Some(schema) => self.world.catalog.relation_in(self.schema(schema), name).cloned(),
             None => self.along(name),
         };
         if found.is_none() {

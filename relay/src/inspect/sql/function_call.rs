@@ -33,8 +33,19 @@ impl Reader<'_> {
             && self.world.catalog.server_version < 160_000
         {
             // There it is a column of that name.
-            self.unknown();
-            return Some(Origin::unknown());
+            return match env.column(name) {
+                Named::Column(column) => {
+                    if let Some(base) = &column.base {
+                        self.read_column(base);
+                    }
+                    Some((*column.origin).clone())
+                }
+                Named::Row(source) => Some(self.whole_row(&source)),
+                Named::Nothing => {
+                    self.not_found(name.to_owned());
+                    Some(Origin::unknown())
+                }
+            };
         }
         let args: Vec<Node<'n>> = call.args().iter().collect();
         // `ssn(c)` is `c.ssn` where no such function is there.
@@ -50,6 +61,15 @@ impl Reader<'_> {
             return Some((*column.origin).clone());
         }
         let types: Vec<u32> = args.iter().map(|arg| self.type_of(*arg, env)).collect();
+        if let ([arg], [from]) = (args.as_slice(), types.as_slice())
+            && !call.func_variadic
+            && !call.agg_star
+            && !matches!(arg, Node::NamedArgExpr(_))
+            && self.cast_by_name(schema, name, *from)
+        {
+            work.push((*arg, role));
+            return None;
+        }
         let found = self.function(schema, name, call, &types, env);
         if name.contains("populate_record") {
             self.populates(args.first().copied(), env);

@@ -65,8 +65,8 @@ fn always(node: Node<'_>, target: &Source, wanted: bool, depth: usize) -> bool {
                 .filter_map(Node::as_str)
                 .next_back()
                 .unwrap_or_default();
-            let same = same(expr.lexpr(), expr.rexpr())
-                || matches!(expr.rexpr(), Node::NodeList(list) if list.iter().any(|item| same(expr.lexpr(), item)));
+            let same = same(expr.lexpr(), expr.rexpr(), target)
+                || matches!(expr.rexpr(), Node::NodeList(list) if list.iter().any(|item| same(expr.lexpr(), item, target)));
             match expr.kind {
                 A_Expr_Kind::AEXPR_LIKE | A_Expr_Kind::AEXPR_ILIKE => {
                     let everything = matches!(expr.rexpr(), Node::A_Const(pattern)
@@ -91,16 +91,19 @@ fn always(node: Node<'_>, target: &Source, wanted: bool, depth: usize) -> bool {
     }
 }
 
-/// Both are the same column by the same spelling.
-fn same(left: Node<'_>, right: Node<'_>) -> bool {
-    match (left, right) {
-        (Node::ColumnRef(left), Node::ColumnRef(right)) => match (names(left), names(right)) {
-            // `t.x = x` too.
-            (Some(left), Some(right)) => left.last() == right.last(),
-            _ => false,
-        },
-        _ => false,
-    }
+/// Both are the same column. A column without a table's name is the target's, or the server calls it ambiguous.
+fn same(left: Node<'_>, right: Node<'_>, target: &Source) -> bool {
+    let (Node::ColumnRef(left), Node::ColumnRef(right)) = (left, right) else {
+        return false;
+    };
+    let (Some(left), Some(right)) = (names(left), names(right)) else {
+        return false;
+    };
+    let table = |names: &[&str]| match names {
+        [.., table, _] => Some((*table).to_owned()),
+        _ => target.name.as_deref().map(str::to_owned),
+    };
+    left.last() == right.last() && table(&left) == table(&right)
 }
 
 /// An expression that names no column: it does not tell rows apart. Sub-queries other than plain SELECT lists count as naming some.

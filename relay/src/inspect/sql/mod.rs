@@ -11,6 +11,7 @@
 
 mod administer;
 mod alter;
+mod amend;
 mod call;
 mod convert;
 mod copy;
@@ -21,6 +22,7 @@ mod follow;
 mod from;
 mod function_call;
 mod functions;
+mod json;
 mod keys;
 mod names;
 mod object;
@@ -47,7 +49,7 @@ use crate::inspect::catalog::Catalog;
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, SqlAction};
 
-pub use read::{read, view_lineage};
+pub use read::{read, view_lineage, without_comments};
 
 /// How many tokens a text may have where nothing else is said.
 pub const MOST_TOKENS: usize = parse::MAX_TOKENS;
@@ -96,6 +98,24 @@ pub struct Reading {
     pub refused: Option<Refused>,
     /// Names that the snapshot does not have: a newer snapshot may, or the server refuses them itself.
     pub unresolved: Vec<String>,
+}
+
+impl Reading {
+    /// The same, where names may mean something else by the time it runs.
+    pub fn uncertain(mut self) -> Self {
+        self.touches_masked = Reach::BOTH;
+        for statement in &mut self.statements {
+            let unknown = Effect::new(SqlAction::Unknown, crate::policy::Resource::Connection);
+            if !statement.effects.contains(&unknown) {
+                statement.effects.push(unknown);
+            }
+            statement.touches_masked = Reach::BOTH;
+            if statement.lineage.is_some() {
+                statement.lineage = Some(Lineage::Unknown);
+            }
+        }
+        self
+    }
 }
 
 /// Why a text could not be read.
@@ -366,10 +386,12 @@ pub struct ColumnRef {
 /// What names mean for a session right now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Schemas in search order, `current_schemas(true)`.
+    /// Schemas in search order, `current_schemas(true)`; the session's own temporary one is called `pg_temp`.
     pub search_path: Arc<[String]>,
-    /// The session has temporary objects that the catalog snapshot cannot know.
-    pub has_temp: bool,
+    /// The session's temporary schema as the server calls it, once it has one.
+    pub temporary: Option<Arc<str>>,
+    /// Where the temporary schema will stand in the search path, as long as there is none; `None`: not known.
+    pub temporary_at: Option<usize>,
     /// search_path or role were changed in the transaction that runs, so that its end changes them back.
     pub transient: bool,
     /// The timeouts that the session began with, by setting, in milliseconds: they may only be shortened. 0 or missing: none.
@@ -381,7 +403,9 @@ impl Scope {
     pub fn fresh() -> Self {
         Self {
             search_path: ["pg_catalog", "public"].map(str::to_owned).into(),
-            has_temp: false,
+            temporary: None,
+            // Where it is not named it is searched first.
+            temporary_at: Some(0),
             transient: false,
             timeouts: Arc::default(),
         }

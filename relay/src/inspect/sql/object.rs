@@ -6,6 +6,7 @@ use pg_raw_parse::raw::{GrantTargetType, ObjectType};
 use pg_raw_parse::{Node, nodes};
 
 use super::reader::Reader;
+use crate::inspect::catalog::TEMPORARY;
 use crate::policy::{Resource, SqlAction};
 
 impl Reader<'_> {
@@ -25,7 +26,7 @@ impl Reader<'_> {
             .functions_named(name)
             .iter()
             .filter(|function| match schema {
-                Some(schema) => &*function.schema == schema,
+                Some(schema) => *function.schema == *self.schema(schema),
                 None => self
                     .world
                     .scope
@@ -90,9 +91,8 @@ impl Reader<'_> {
         object: Node<'_>,
     ) {
         if let Some(range) = range {
-            match self.relation(range) {
-                Some(relation) => self.on_relation(action, &relation),
-                None => self.act(action, self.resource_of(Some(range))),
+            if let Some(relation) = self.object_of(action, range) {
+                self.on_relation(action, &relation);
             }
             return;
         }
@@ -119,7 +119,7 @@ impl Reader<'_> {
         if let Some(names) = of_relation {
             match self.relation_by_names(names) {
                 Some(relation) => self.on_relation(action, &relation),
-                None => self.not_found(names.join(".")),
+                None => self.missing(action, names),
             }
             return;
         }
@@ -153,9 +153,8 @@ impl Reader<'_> {
         let tables = matches!(grant.objtype, ObjectType::OBJECT_TABLE | ObjectType::OBJECT_SEQUENCE);
         if grant.targtype == GrantTargetType::ACL_TARGET_OBJECT && tables {
             for range in grant.objects() {
-                match self.relation(range) {
-                    Some(relation) => self.on_relation(action, &relation),
-                    None => self.act(action, self.resource_of(Some(range))),
+                if let Some(relation) = self.object_of(action, range) {
+                    self.on_relation(action, &relation);
                 }
             }
         } else {
@@ -164,13 +163,25 @@ impl Reader<'_> {
         }
     }
 
+    /// The schema that a name means: the session's temporary one has two.
+    pub fn schema<'s>(&self, written: &'s str) -> &'s str {
+        if self.world.scope.temporary.as_deref() == Some(written) {
+            TEMPORARY
+        } else {
+            written
+        }
+    }
+
+    /// The schema in which an object without one is made.
     pub fn creation_schema(&self) -> &str {
-        self.world
-            .scope
-            .search_path
-            .iter()
-            .find(|schema| *schema != "pg_catalog" && !schema.starts_with("pg_temp"))
-            .map_or("", String::as_str)
+        let path = &self.world.scope.search_path;
+        // Where they are not named, these two are searched first, in this order, and nothing is made in them.
+        let implied =
+            |(index, schema): &(usize, &String)| *schema == "pg_catalog" || *index == 0 && *schema == TEMPORARY;
+        path.iter()
+            .enumerate()
+            .find(|item| !implied(item))
+            .map_or("", |(_, schema)| schema)
     }
 }
 

@@ -55,9 +55,16 @@ pub(super) fn parse(text: &str, most: usize) -> Result<Parsed, Problem> {
 /// text is malformed the count may be too high.
 fn tokens(text: &[u8]) -> usize {
     let mut count = 0;
+    scan(text, |_| count += 1);
+    count
+}
+
+/// Finds each token's bytes.
+fn scan(text: &[u8], mut each: impl FnMut(Range<usize>)) {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         let rest = text.get(at..).unwrap_or_default();
+        let start = at;
         at += match byte {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0c | 0x0b => {
                 at += 1;
@@ -81,9 +88,52 @@ fn tokens(text: &[u8]) -> usize {
                 .count(),
             _ => 1,
         };
-        count += 1;
+        each(start..at.min(text.len()));
     }
-    count
+}
+
+/// A text without its comments: the same statement, in the client's own words.
+pub(super) fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    scan(text.as_bytes(), |token| {
+        let between = text.get(end..token.start).unwrap_or(" ");
+        let plain = between.bytes().all(|byte| byte.is_ascii_whitespace());
+        out.push_str(if plain { between } else { " " });
+        out.push_str(text.get(token.clone()).unwrap_or_default());
+        end = token.end;
+    });
+    out
+}
+
+/// CREATE FOREIGN TABLE, for which the binding has no node: the same without FOREIGN and SERVER, which is a CREATE TABLE. `None` where
+/// the text is none.
+pub(super) fn foreign_table(text: &str) -> Option<Parsed> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    let mut depth = 0_usize;
+    scan(text.as_bytes(), |token| match text.as_bytes().get(token.start) {
+        Some(b'(') => depth += 1,
+        Some(b')') => depth = depth.saturating_sub(1),
+        _ if depth == 0 => words.push(token),
+        _ => {}
+    });
+    let is = |token: &Range<usize>, word: &str| {
+        text.get(token.clone())
+            .is_some_and(|text| text.eq_ignore_ascii_case(word))
+    };
+    let [create, foreign, table, rest @ ..] = words.as_slice() else {
+        return None;
+    };
+    if !(is(create, "create") && is(foreign, "foreign") && is(table, "table")) {
+        return None;
+    }
+    // A table may be called so too: then what stands before it is no statement.
+    rest.iter().filter(|token| is(token, "server")).find_map(|server| {
+        let (before, after) = (text.get(..foreign.start)?, text.get(foreign.end..server.start)?);
+        let parsed = parse(&format!("{before}{after}"), MAX_TOKENS).ok()?;
+        let is_table = matches!(parsed.statements(0).next(), Some((Node::CreateStmt(_), _)));
+        (is_table && parsed.statements(0).count() == 1).then_some(parsed)
+    })
 }
 
 /// The length of a literal or quoted name that starts at its quote.
@@ -162,6 +212,21 @@ mod tests {
             ("$", 1),
         ] {
             assert_eq!(tokens(text.as_bytes()), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn comments_go_and_nothing_else() {
+        for (text, without) in [
+            ("select 1 -- one\n + 2", "select 1 + 2"),
+            (
+                "/* a /* b */ */ select '--x', \"/*\", $$ /* y */ $$ -- end",
+                " select '--x', \"/*\", $$ /* y */ $$",
+            ),
+            ("select 'ä' /* ü */ , 1", "select 'ä' , 1"),
+            ("select E'\\'--' , 1", "select E'\\'--' , 1"),
+        ] {
+            assert_eq!(without_comments(text), without);
         }
     }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pg_raw_parse::Node;
+
+use super::amend::apply;
 use super::reader::Reader;
 use super::statement::{Outcome, finish, lineage};
 use super::{Kind, Lineage, MOST_TOKENS, Problem, Reading, Refused, Scope, Statement, World, parse};
-use crate::inspect::catalog::{Catalog, Relation};
+use crate::inspect::catalog::{Catalog, Relation, TEMPORARY};
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, Resource, SqlAction};
 
@@ -23,16 +26,31 @@ pub fn read(text: &str, world: &World<'_>) -> Reading {
     }
 }
 
+/// A text without its comments.
+pub fn without_comments(text: &str) -> String {
+    parse::without_comments(text)
+}
+
 fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading {
     let mut reading = Reading::default();
     let (mut tables, mut functions, mut unresolved) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut earlier = Earlier::default();
     let mut path_changes = false;
-    let mut transaction_ends = false;
+    let several = parsed.statements(text.len()).nth(1).is_some();
+    let mut amended: Option<Catalog> = None;
+    let mut scope = world.scope.clone();
     for (node, span) in parsed.statements(text.len()) {
-        let mut reader = Reader::new(world);
+        let here = World {
+            catalog: amended.as_ref().unwrap_or(world.catalog),
+            scope: &scope,
+            ..*world
+        };
+        let mut reader = Reader::new(&here);
         reader.parameters();
-        let outcome = reader.statement(node);
+        let outcome = match node {
+            Node::Invalid(_) => reader.unwrapped(text.get(span.clone()).unwrap_or_default()),
+            node => reader.statement(node),
+        };
         if earlier.hides(&outcome, &reader) {
             reader.unknown();
         }
@@ -41,25 +59,70 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
         tables.extend(reader.tables.iter().cloned());
         functions.extend(reader.functions.iter().cloned());
         path_changes |= reader.scope_changes;
-        transaction_ends |= matches!(
+        // What the transaction, or the message itself, changed may be undone.
+        let ends = matches!(
             outcome.kind,
             Kind::Commit | Kind::Rollback | Kind::RollbackTo | Kind::Savepoint
         );
+        let undoes = matches!(outcome.kind, Kind::Rollback | Kind::RollbackTo);
+        let uncertain = ends && world.scope.transient || undoes && (amended.is_some() || !earlier.made.is_empty());
         let made = std::mem::take(&mut reader.made);
+        let mut amendments = std::mem::take(&mut reader.amendments);
         let statement = finish(&mut reader, outcome, span);
         if let Some(refused) = reader.refused.take() {
             reading.refused.get_or_insert(refused);
         }
-        earlier.note(&statement, made);
+        if amendments.make_temporary() && scope.temporary.is_none() {
+            match scope.temporary_at {
+                Some(at) if at <= scope.search_path.len() => {
+                    let mut path = scope.search_path.to_vec();
+                    if !path.iter().any(|schema| schema == TEMPORARY) {
+                        path.insert(at, TEMPORARY.to_owned());
+                    }
+                    scope.search_path = path.into();
+                }
+                _ => amendments.whole = false,
+            }
+        }
+        let known = |effect: &Effect| effect.action != Action::Sql(SqlAction::Unknown);
+        if !(amendments.whole && statement.effects.iter().all(known)) {
+            earlier.note(&statement, made);
+        }
+        if several && !amendments.list.is_empty() {
+            let mut catalog = amended.take().unwrap_or_else(|| world.catalog.clone());
+            amendments
+                .list
+                .into_iter()
+                .for_each(|amendment| apply(&mut catalog, amendment));
+            amended = Some(catalog);
+        }
+        earlier.everything |= uncertain;
         reading.statements.push(statement);
     }
-    if reading.statements.len() > 1 && (path_changes || world.scope.transient && transaction_ends) {
+    if reading.statements.len() > 1 && path_changes {
         reading.refused.get_or_insert(Refused::SearchPath);
     }
     reading.tables = tables.into_iter().collect();
     reading.functions = functions.into_iter().collect();
     reading.unresolved = unresolved.into_iter().collect();
     reading
+}
+
+impl Reader<'_> {
+    /// A statement for which the binding has no node.
+    fn unwrapped(&mut self, text: &str) -> Outcome {
+        match parse::foreign_table(text) {
+            Some(parsed) => {
+                // What it reads and writes later is another server's, or a file.
+                self.act(SqlAction::ServerFile, Resource::Connection);
+                for (node, _) in parsed.statements(text.len()) {
+                    self.define(node);
+                }
+            }
+            None => self.unknown(),
+        }
+        Outcome::plain()
+    }
 }
 
 /// What earlier statements of the same message did to names. The snapshot is older than they are.

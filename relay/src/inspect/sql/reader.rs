@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::amend::Amendments;
 use super::scope::Shape;
 use super::{ColumnRef, Origin, Reach, Refused, World};
-use crate::inspect::catalog::{Event, Function, Relation, RelationKind};
+use crate::inspect::catalog::{Event, Function, Relation, RelationKind, Rule};
 use crate::policy::{Action, CallKind, Effect, Resource, SqlAction};
 
 /// How many queries may stand inside one another, views among them. A level takes some kilobytes of stack.
@@ -35,6 +36,10 @@ pub(super) struct Reader<'w> {
     /// Relations of the same name that the search path finds behind the one that was named. Where that goes away before the server
     /// comes to look (a lock, a statement in front), the next one is meant.
     pub behind: HashMap<u32, Vec<Arc<Relation>>>,
+    /// What it changes for the statements behind it.
+    pub amendments: Amendments,
+    /// Users' functions that it calls, or has called from now on.
+    pub called: Vec<u32>,
     /// Relations that were named, in order: what FOR UPDATE may lock.
     pub named: Vec<Arc<Relation>>,
     /// The views whose queries are being read.
@@ -62,6 +67,8 @@ impl<'w> Reader<'w> {
             pinned_setting: None,
             made: Vec::new(),
             behind: HashMap::new(),
+            amendments: Amendments::default(),
+            called: Vec::new(),
             named: Vec::new(),
             views: Vec::new(),
             views_read: HashSet::new(),
@@ -204,6 +211,7 @@ impl<'w> Reader<'w> {
 
     /// A call of a user's function, by what finds it.
     pub fn call(&mut self, function: &Function, kind: CallKind) {
+        self.called.push(function.oid);
         self.call_named(
             function.schema.clone(),
             function.name.clone(),
@@ -307,13 +315,19 @@ impl<'w> Reader<'w> {
         for function in calls {
             self.call_oid(function, CallKind::Trigger);
         }
-        if relation
+        let rules: Vec<Rule> = relation
             .rules
             .iter()
-            .any(|rule| rule.event.is_none_or(|of| of == event))
-        {
-            // A rule may turn the write into any other statement.
-            self.unknown();
+            .filter(|rule| rule.event.is_none_or(|of| of == event))
+            .cloned()
+            .collect();
+        for rule in rules {
+            match rule.text {
+                // A rule whose own action comes back here.
+                Some(_) if self.views.contains(&relation.oid) => {}
+                Some(text) => self.rule(relation, &text),
+                None => self.unknown(),
+            }
         }
     }
 }

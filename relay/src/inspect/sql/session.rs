@@ -54,13 +54,13 @@ impl Reader<'_> {
                         self.unknown();
                         continue;
                     };
-                    if let Some(relation) = self.relation(range) {
-                        // The lock that every SELECT takes, which pg_dump asks for by name, is no more than reading.
-                        let action = if lock.mode == ACCESS_SHARE {
-                            SqlAction::Select
-                        } else {
-                            SqlAction::Lock
-                        };
+                    // The lock that every SELECT takes, which pg_dump asks for by name, is no more than reading.
+                    let action = if lock.mode == ACCESS_SHARE {
+                        SqlAction::Select
+                    } else {
+                        SqlAction::Lock
+                    };
+                    if let Some(relation) = self.object_of(action, range) {
                         self.on_relation(action, &relation);
                     }
                 }

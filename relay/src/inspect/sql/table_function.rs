@@ -64,7 +64,7 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            match self.function_outputs(node) {
+            match self.function_outputs(node, env) {
                 Outputs::Scalar(name) => {
                     push(&name);
                     scalar_name = Some(name);
@@ -102,7 +102,9 @@ impl Reader<'_> {
         source
     }
 
-    pub fn function_outputs(&self, node: Node<'_>) -> Outputs {
+    pub fn function_outputs(&self, node: Node<'_>, env: &Env<'_>) -> Outputs {
+        /// `tsvector`.
+        const TSVECTOR: u32 = 3614;
         let call = match node {
             Node::FuncCall(call) => call,
             Node::SQLValueFunction(_) | Node::TypeCast(_) | Node::CoalesceExpr(_) => return Outputs::Unknown,
@@ -135,7 +137,10 @@ impl Reader<'_> {
             [] if is_row_builtin(name) => Outputs::Unknown,
             [] => Outputs::Scalar(name.to_owned()),
             // One of tsvectors gives three columns; taken for one, their number will not agree and no row passes.
-            _ if name == "unnest" => Outputs::Scalar(name.to_owned()),
+            _ if name == "unnest" => match call.args().iter().next().map_or(0, |arg| self.type_of(arg, env)) {
+                TSVECTOR => Outputs::Columns(["lexeme", "positions", "weights"].map(str::to_owned).to_vec()),
+                _ => Outputs::Scalar(name.to_owned()),
+            },
             [first, rest @ ..] if rest.iter().all(|other| other == first) => match first.as_ref() {
                 // One OUT argument is a scalar of that name.
                 [one] => Outputs::Scalar(one.clone()),

@@ -1,11 +1,15 @@
-//! Views: their queries, as the server prints them.
+//! Views and rules: their queries, as the server prints them.
 
 use std::sync::Arc;
 
+use pg_raw_parse::{Node, nodes};
+
+use super::expression::Role;
 use super::reader::Reader;
-use super::scope::Shape;
+use super::scope::{Env, Frame, Shape};
 use super::{Scope, World, parse};
-use crate::inspect::catalog::Relation;
+use crate::inspect::catalog::{Relation, TEMPORARY};
+use crate::policy::{Resource, SqlAction};
 
 impl Reader<'_> {
     /// A view: its query's effects, read as the server printed it.
@@ -22,14 +26,60 @@ impl Reader<'_> {
         self.views.pop();
     }
 
-    /// A query as `pg_get_viewdef` prints it: every name is resolved from `pg_catalog` alone, the rest is qualified.
+    /// A query as `pg_get_viewdef` prints it under the path of the snapshot's queries: what is not in `pg_catalog` or temporary is
+    /// qualified.
     pub fn definition(&mut self, text: &str) -> Shape {
+        let mut shape = Shape::unknown();
+        self.defined(text, |inner, node| shape = inner.query(node, None, None));
+        shape
+    }
+
+    /// A rule of a relation: what its actions do, whoever's statement it takes the place of.
+    pub fn rule(&mut self, relation: &Arc<Relation>, text: &str) {
+        self.views.push(relation.oid);
+        self.defined(text, |inner, node| match node {
+            Node::RuleStmt(rule) => inner.rule_actions(rule, relation),
+            _ => inner.unknown(),
+        });
+        self.views.pop();
+    }
+
+    /// The condition and actions of a rule. OLD and NEW are rows of the statement, which is judged for what it does with them.
+    pub fn rule_actions(&mut self, rule: &nodes::RuleStmt, relation: &Arc<Relation>) {
+        let mut frame = Frame::default();
+        for name in ["old", "new"] {
+            let mut source = self.source(relation, None);
+            source.name = Some(Arc::from(name));
+            source.schema = None;
+            for column in &mut source.shape.columns {
+                column.base = None;
+            }
+            frame.sources.push(source);
+        }
+        let env = Env {
+            frame: &frame,
+            outer: None,
+            ctes: None,
+        };
+        self.expression(rule.where_clause(), &env, Role::Decides);
+        for action in rule.actions() {
+            match action {
+                Node::NotifyStmt(_) => self.act(SqlAction::Notify, Resource::Connection),
+                action => {
+                    self.query(action, Some(&env), None);
+                }
+            }
+        }
+    }
+
+    /// Reads one statement that the server printed, under the path that it was printed for.
+    fn defined(&mut self, text: &str, each: impl FnOnce(&mut Reader<'_>, Node<'_>)) {
         let Ok(parsed) = parse::parse(text, parse::MAX_TOKENS) else {
             self.unknown();
-            return Shape::unknown();
+            return;
         };
         let scope = Scope {
-            search_path: ["pg_catalog".to_owned()].into(),
+            search_path: ["pg_catalog", TEMPORARY].map(str::to_owned).into(),
             ..Scope::fresh()
         };
         let world = World {
@@ -45,16 +95,12 @@ impl Reader<'_> {
         if inner.views.is_empty() {
             inner.views.push(0);
         }
-        let mut shape = Shape::unknown();
-        for (index, (node, _)) in parsed.statements(text.len()).enumerate() {
-            if index == 0 {
-                shape = inner.query(node, None, None);
-            } else {
-                inner.unknown();
-            }
+        let mut statements = parsed.statements(text.len()).map(|(node, _)| node);
+        match (statements.next(), statements.next()) {
+            (Some(node), None) => each(&mut inner, node),
+            _ => inner.unknown(),
         }
         self.absorb(inner);
-        shape
     }
 
     /// Takes over what another reader found.

@@ -371,6 +371,7 @@ impl Reader<'_> {
             Some(range) => self.makes(range, &[SqlAction::Create, SqlAction::Insert]),
             None => self.unknown(),
         }
+        self.amend_filled(into, shape);
         self.all_decide(shape);
     }
 }

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::{Queries, QueryError};
-use crate::inspect::catalog::Catalog;
+use crate::inspect::catalog::{Catalog, Parts};
 
+use queries::Which;
 pub use rows::RowError;
 
 /// The most rows that one catalog query may give. A million columns are some 200 MB of snapshot; a target beyond that is refused.
@@ -42,9 +43,45 @@ pub enum LoadError {
 /// # Errors
 /// A query's own error, a row that is not as expected, or a catalog beyond [`MAX_ROWS`]. Not cancel safe.
 pub async fn load(connection: &mut impl Queries) -> Result<Catalog, LoadError> {
+    let parts = parts(connection, Which::All, Around::default()).await?;
+    Ok(parts.build())
+}
+
+/// Queries that stand around those of a snapshot, on a connection that has another search path.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Before them.
+    pub before: Option<String>,
+    /// Behind them.
+    pub after: Option<String>,
+}
+
+/// Loads a snapshot as the session of `connection` sees it, its temporary objects included.
+///
+/// # Errors
+/// See [`load`].
+pub async fn load_within(connection: &mut impl Queries, around: Around) -> Result<Catalog, LoadError> {
+    let parts = parts(connection, Which::All, around).await?;
+    Ok(parts.build().with_temporary(Parts::default()))
+}
+
+/// Loads the temporary objects of the session of `connection`: what [`Catalog::with_temporary`] adds to a snapshot.
+///
+/// # Errors
+/// See [`load`].
+pub async fn load_temporary(connection: &mut impl Queries, around: Around) -> Result<Parts, LoadError> {
+    parts(connection, Which::Temporary, around).await
+}
+
+async fn parts(connection: &mut impl Queries, which: Which, around: Around) -> Result<Parts, LoadError> {
+    let steps = rows::Step::of(which);
+    let before = usize::from(around.before.is_some());
+    let mut queries: Vec<String> = around.before.into_iter().collect();
+    queries.extend(steps.iter().map(|(_, sql)| sql.clone()));
+    queries.extend(around.after);
+    let answers = connection.all(queries).await?;
     let mut reader = rows::Reader::default();
-    for step in rows::STEPS {
-        let rows = connection.rows(step.sql).await?;
+    for ((step, _), rows) in steps.into_iter().zip(answers.into_iter().skip(before)) {
         if rows.len() > MAX_ROWS {
             return Err(LoadError::TooLarge);
         }

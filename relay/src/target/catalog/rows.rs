@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::queries;
+use super::queries::{self, Which};
 use crate::inspect::catalog::{
-    Cast, CastContext, Catalog, Column, Event, ForeignKey, Function, FunctionKind, Key, OnForeign, Operator, Parts,
-    Relation, RelationKind, Rule, Trigger, Type, TypeKind,
+    Cast, CastContext, Column, Event, ForeignKey, Function, FunctionKind, Key, OnForeign, Operator, Parts, Relation,
+    RelationKind, Rule, Trigger, Type, TypeKind,
 };
 
 /// A row that is not of the expected shape.
@@ -20,108 +20,146 @@ pub struct RowError {
 #[derive(Debug)]
 pub(super) struct Step {
     name: &'static str,
-    pub(super) sql: &'static str,
+    sql: &'static str,
+    /// Temporary objects can be of this kind.
+    temporary: bool,
     take: fn(&mut Reader, &Row<'_>) -> Option<()>,
 }
 
 /// All queries, in an order in which each finds what it adds to.
-pub(super) const STEPS: &[Step] = &[
+const STEPS: &[Step] = &[
     Step {
         name: "version",
+        temporary: false,
         sql: queries::VERSION,
         take: Reader::version,
     },
     Step {
         name: "schemas",
+        temporary: true,
         sql: queries::SCHEMAS,
         take: Reader::schema,
     },
     Step {
         name: "relations",
+        temporary: true,
         sql: queries::RELATIONS,
         take: Reader::relation,
     },
     Step {
         name: "columns",
+        temporary: true,
         sql: queries::COLUMNS,
         take: Reader::column,
     },
     Step {
         name: "generated",
+        temporary: true,
         sql: queries::GENERATED,
         take: Reader::generated,
     },
     Step {
         name: "keys",
+        temporary: true,
         sql: queries::KEYS,
         take: Reader::key,
     },
     Step {
         name: "views",
+        temporary: true,
         sql: queries::VIEWS,
         take: Reader::view,
     },
     Step {
         name: "view uses",
+        temporary: true,
         sql: queries::VIEW_USES,
         take: Reader::view_use,
     },
     Step {
+        name: "default uses",
+        temporary: true,
+        sql: queries::DEFAULT_USES,
+        take: Reader::default_use,
+    },
+    Step {
         name: "rules",
+        temporary: true,
         sql: queries::RULES,
         take: Reader::rule,
     },
     Step {
         name: "triggers",
+        temporary: true,
         sql: queries::TRIGGERS,
         take: Reader::trigger,
     },
     Step {
         name: "foreign keys",
+        temporary: true,
         sql: queries::FOREIGN_KEYS,
         take: Reader::foreign_key,
     },
     Step {
         name: "functions",
+        temporary: true,
         sql: queries::FUNCTIONS,
         take: Reader::function,
     },
     Step {
         name: "built-in functions",
+        temporary: false,
         sql: queries::BUILTIN_FUNCTIONS,
         take: Reader::builtin_function,
     },
     Step {
         name: "built-in outputs",
+        temporary: false,
         sql: queries::BUILTIN_OUTPUTS,
         take: Reader::builtin_output,
     },
     Step {
         name: "operators",
+        temporary: true,
         sql: queries::OPERATORS,
         take: Reader::operator,
     },
     Step {
         name: "built-in operators",
+        temporary: false,
         sql: queries::BUILTIN_OPERATORS,
         take: Reader::builtin_operator,
     },
     Step {
         name: "types",
+        temporary: true,
         sql: queries::TYPES,
         take: Reader::ty,
     },
     Step {
         name: "casts",
+        temporary: false,
         sql: queries::CASTS,
         take: Reader::cast,
     },
     Step {
         name: "calls",
+        temporary: true,
         sql: queries::CALLS,
         take: Reader::call,
     },
 ];
+
+impl Step {
+    /// The steps that make a snapshot of these objects, with their queries.
+    pub(super) fn of(which: Which) -> Vec<(&'static Self, String)> {
+        STEPS
+            .iter()
+            .filter(|step| step.temporary || which == Which::All)
+            .map(|step| (step, which.fill(step.sql)))
+            .collect()
+    }
+}
 
 /// Collects rows.
 #[derive(Debug, Default)]
@@ -185,14 +223,14 @@ impl Reader {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Catalog {
+    pub(super) fn finish(mut self) -> Parts {
         for relation in &mut self.parts.relations {
             relation.columns.sort_by_key(|column| column.attnum);
         }
         let digest = self.digest.finalize();
         let (first, _) = digest.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
         self.parts.digest = u64::from_le_bytes(*first);
-        self.parts.build()
+        self.parts
     }
 
     fn version(&mut self, row: &Row<'_>) -> Option<()> {
@@ -284,6 +322,11 @@ impl Reader {
         Some(())
     }
 
+    fn default_use(&mut self, row: &Row<'_>) -> Option<()> {
+        self.parts.default_uses.push((row.number(0)?, row.number(1)?));
+        Some(())
+    }
+
     fn rule(&mut self, row: &Row<'_>) -> Option<()> {
         let rule = Rule {
             name: Arc::from(row.text(1)?),
@@ -293,6 +336,8 @@ impl Reader {
                 "4" => Some(Event::Delete),
                 _ => None,
             },
+            replaces: row.flag(3)?,
+            text: row.text(4).map(Arc::from),
         };
         if let Some(relation) = self.of(row.number(0)?) {
             relation.rules.push(rule);

@@ -87,7 +87,11 @@ impl Server {
 
     /// Runs a text through psql; gives its rows.
     pub(crate) fn ask(&self, sql: &str) -> Result<Rows, QueryError> {
-        const NULL: &str = "\u{1}null";
+        self.output(sql).map(|text| rows(&text))
+    }
+
+    /// Runs a text through psql; gives what it prints.
+    pub(crate) fn output(&self, sql: &str) -> Result<String, QueryError> {
         let output = Command::new(self.bin.join("psql"))
             .args([
                 "-X",
@@ -126,19 +130,7 @@ impl Server {
                 message: String::from_utf8_lossy(&output.stderr).into_owned(),
             });
         }
-        let text = String::from_utf8(output.stdout).unwrap();
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        if text.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(text
-            .split('\u{1e}')
-            .map(|row| {
-                row.split('\u{1f}')
-                    .map(|field| (field != NULL).then(|| field.to_owned()))
-                    .collect()
-            })
-            .collect())
+        Ok(String::from_utf8(output.stdout).unwrap())
     }
 
     /// The socket's directory, for other clients.
@@ -149,6 +141,42 @@ impl Server {
     /// Where the server's programs are.
     pub(crate) fn bin(&self) -> &Path {
         &self.bin
+    }
+}
+
+/// Stands for NULL in an answer.
+const NULL: &str = "\u{1}null";
+
+fn rows(text: &str) -> Rows {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split('\u{1e}')
+        .map(|row| {
+            row.split('\u{1f}')
+                .map(|field| (field != NULL).then(|| field.to_owned()))
+                .collect()
+        })
+        .collect()
+}
+
+/// Asks in a session that has run a text first.
+pub(crate) struct Within<'s>(pub &'s Server, pub &'s str);
+
+impl Queries for Within<'_> {
+    async fn rows(&mut self, sql: &str) -> Result<Rows, QueryError> {
+        let answers = self.all(vec![sql.to_owned()]).await?;
+        Ok(answers.into_iter().next().unwrap())
+    }
+
+    async fn all(&mut self, queries: Vec<String>) -> Result<Vec<Rows>, QueryError> {
+        let mut script = format!("{};\nSET search_path = pg_catalog, pg_temp;\n", self.1);
+        for query in &queries {
+            script.push_str(&format!("{query};\n\\echo <<end>>\n"));
+        }
+        let answer = self.0.output(&script)?;
+        Ok(answer.split("<<end>>\n").take(queries.len()).map(rows).collect())
     }
 }
 

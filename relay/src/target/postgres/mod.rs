@@ -6,6 +6,7 @@
 mod authenticate;
 mod dial;
 mod error;
+mod estimate;
 mod names;
 mod queries;
 mod stream;
@@ -13,6 +14,7 @@ mod tls;
 
 pub use dial::{Dialled, cancel, dial};
 pub use error::DialError;
+pub use estimate::{Bound, Question};
 pub use names::{AGE, Changing, NamesError, TargetNames, Targets};
 pub use queries::OwnConnection;
 pub use stream::TargetIo;

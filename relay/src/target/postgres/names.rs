@@ -8,8 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
 
-use super::{DialError, OwnConnection};
+use super::{DialError, OwnConnection, Question};
 use crate::config::{Connection, PostgresTarget, Target};
 use crate::inspect::catalog::Catalog;
 use crate::inspect::sql::settings::PINS;
@@ -29,6 +30,8 @@ const NOT_FOUND: Duration = Duration::from_secs(1);
 const DATABASE_OID: &str = "SELECT oid FROM pg_database WHERE datname = current_database()";
 /// Which cluster it is in: other than addresses and names, no two have it in common.
 const SYSTEM_IDENTIFIER: &str = "SELECT system_identifier FROM pg_control_system()";
+/// How long an estimate may take: the server stops planning before.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the relay knows of the targets of all connections.
 #[derive(Debug)]
@@ -226,6 +229,30 @@ impl TargetNames {
     pub async fn learn_now(&self) -> Result<Arc<Catalog>, NamesError> {
         let mut own = self.own.lock().await;
         self.load(&mut own).await
+    }
+
+    /// How many rows the planner expects a statement to touch, where it says so in time. See [`Question`] for what must hold.
+    pub async fn estimate(&self, question: &Question) -> Option<i64> {
+        let mut own = self.own.lock().await;
+        let mut connection = match own.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let (connection, database) = self.open().await.ok()?;
+                own.database = database;
+                connection
+            }
+        };
+        match timeout(PATIENCE, connection.estimate(question)).await {
+            Ok(Ok(rows)) => {
+                own.connection = Some(connection);
+                rows
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the relay's own connection is lost");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     async fn load(&self, own: &mut Own) -> Result<Arc<Catalog>, NamesError> {

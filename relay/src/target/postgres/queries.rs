@@ -40,8 +40,13 @@ impl OwnConnection {
     async fn ask(&mut self, sql: &str) -> Result<Rows, QueryError> {
         let mut out = BytesMut::with_capacity(sql.len() + 8);
         write::query(&mut out, sql);
+        self.exchange(&out).await
+    }
+
+    /// Sends messages that end in one `ReadyForQuery`, and takes all rows up to it.
+    pub(super) async fn exchange(&mut self, out: &[u8]) -> Result<Rows, QueryError> {
         let Dialled { io, input, .. } = &mut self.dialled;
-        io.write_all(&out).await.map_err(QueryError::Lost)?;
+        io.write_all(out).await.map_err(QueryError::Lost)?;
         io.flush().await.map_err(QueryError::Lost)?;
         let mut rows = Rows::new();
         let mut refused = None;

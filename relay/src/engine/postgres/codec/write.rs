@@ -196,6 +196,47 @@ pub fn query(out: &mut BytesMut, text: &str) {
     message(out, client::QUERY, |out| string(out, text));
 }
 
+/// `Parse` with types for its parameters; 0 leaves one to the server.
+pub fn parse_typed(out: &mut BytesMut, name: &str, text: &str, types: &[u32]) {
+    message(out, client::PARSE, |out| {
+        string(out, name);
+        string(out, text);
+        out.put_u16(u16::try_from(types.len()).unwrap_or(u16::MAX));
+        for ty in types {
+            out.put_u32(*ty);
+        }
+    });
+}
+
+/// `Bind` with values, each binary or text, `None` for NULL; all results are text.
+pub fn bind_values<'v>(
+    out: &mut BytesMut,
+    portal: &str,
+    statement: &str,
+    values: impl ExactSizeIterator<Item = (bool, Option<&'v [u8]>)> + Clone,
+) {
+    let count = u16::try_from(values.len()).unwrap_or(u16::MAX);
+    message(out, client::BIND, |out| {
+        string(out, portal);
+        string(out, statement);
+        out.put_u16(count);
+        for (binary, _) in values.clone() {
+            out.put_u16(u16::from(binary));
+        }
+        out.put_u16(count);
+        for (_, value) in values {
+            match value {
+                Some(value) => {
+                    out.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
+                    out.put_slice(value);
+                }
+                None => out.put_i32(-1),
+            }
+        }
+        out.put_u16(0);
+    });
+}
+
 /// Appends a Parse without prescribed types.
 pub fn parse(out: &mut BytesMut, name: &str, text: &str) {
     message(out, client::PARSE, |out| {

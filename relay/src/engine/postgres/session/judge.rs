@@ -124,6 +124,10 @@ pub enum Unready {
     Catalog,
     /// The catalog must be loaded in band: only this session sees the objects.
     CatalogInBand,
+    /// The session's temporary objects must be loaded in band.
+    Temporary,
+    /// How many rows the unit would touch must be asked.
+    Estimate,
     /// The session's scope must be asked for in band.
     Scope,
 }
@@ -227,6 +231,15 @@ pub trait Judge {
     /// A number that changes whenever names may mean something else.
     fn generation(&self) -> u64;
 
+    /// How many rows the target expects a unit to touch, where policies ask and it says so.
+    ///
+    /// # Errors
+    /// It must be asked first.
+    fn estimate(&mut self, unit: &Unit) -> Result<Option<i64>, Unready> {
+        let _ = unit;
+        Ok(None)
+    }
+
     /// Says what to expect of a statement that is prepared. A refusal is recorded.
     fn foresee(&mut self, unit: Unit) -> Foresight;
 
@@ -290,6 +303,8 @@ pub trait Judge {
     }
 }
 
-/// Asks in band what names mean for the session: its schemas in search order, and whether it has temporary objects.
+/// Asks in band what names mean for the session: its schemas in search order, the name of its temporary one if it has one, and the
+/// setting that gives the order.
 pub const SCOPE: &str = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text, \
-     pg_catalog.pg_my_temp_schema()::pg_catalog.int8::pg_catalog.text";
+     (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())::pg_catalog.text, \
+     pg_catalog.current_setting('search_path')";

@@ -137,7 +137,7 @@ pub struct Conversation<J: Judge> {
     /// Bytes of a long row that still come.
     streaming: usize,
     question: Option<own::Question>,
-    answer: Option<Result<Rows, QueryError>>,
+    answer: Option<Result<Vec<Rows>, QueryError>>,
     attention: VecDeque<Attention<J::Review>>,
     over: Option<Over>,
     to_client: Output,

@@ -13,20 +13,24 @@ use crate::target::{QueryError, Rows};
 /// The most bytes of an answer in band.
 const ANSWER_BYTES: usize = 256 << 20;
 
-/// A question that waits for its answer.
+/// Questions that wait for their answers.
 #[derive(Debug, Default)]
 pub(super) struct Question {
+    /// The rows of those that are answered.
+    answers: Vec<Rows>,
+    /// The rows of the one that is being answered.
     rows: Rows,
     bytes: usize,
     failed: Option<QueryError>,
 }
 
 impl<J: Judge> Conversation<J> {
-    /// Asks the target in band. Only while every answer has arrived; the answer is [`Conversation::answer`]'s.
+    /// Asks the target in band, all in one transaction. Only while every answer has arrived; the answers are
+    /// [`Conversation::answer`]'s.
     ///
     /// # Errors
     /// Answers are outstanding, or the transaction has failed.
-    pub fn ask(&mut self, sql: &str) -> Result<(), QueryError> {
+    pub fn ask<'q>(&mut self, questions: impl IntoIterator<Item = &'q str>) -> Result<(), QueryError> {
         let failed = self.status == backend::Status::Failed || self.ignoring;
         if !self.expected.is_empty() || self.question.is_some() || failed || self.copying {
             return Err(QueryError::Refused {
@@ -35,30 +39,33 @@ impl<J: Judge> Conversation<J> {
             });
         }
         let name = format!("{}own", self.reserved);
-        let unsynced = self.unsynced;
-        self.to_target.write(|out| {
-            write::parse(out, &name, sql);
-            write::bind(out, &name, &name);
-            write::execute(out, &name);
-            write::close_portal(out, &name);
-            write::close_statement(out, &name);
-            if unsynced { write::flush(out) } else { write::sync(out) }
-        });
-        self.expected.extend((0..5).map(|_| Expect::Own));
-        if !unsynced {
+        for sql in questions {
+            self.to_target.write(|out| {
+                write::parse(out, &name, sql);
+                write::bind(out, &name, &name);
+                write::execute(out, &name);
+                write::close_portal(out, &name);
+                write::close_statement(out, &name);
+            });
+            self.expected.extend((0..5).map(|_| Expect::Own));
+        }
+        if self.unsynced {
+            self.to_target.write(write::flush);
+        } else {
+            self.to_target.write(write::sync);
             self.expected.push_back(Expect::Sync { ours: true });
         }
         self.question = Some(Question::default());
         Ok(())
     }
 
-    /// The answer to the last question, once.
-    pub fn answer(&mut self) -> Option<Result<Rows, QueryError>> {
+    /// The answers to the last questions, once.
+    pub fn answer(&mut self) -> Option<Result<Vec<Rows>, QueryError>> {
         self.answer.take()
     }
 
     pub(super) fn ask_scope(&mut self) {
-        match self.ask(SCOPE) {
+        match self.ask([SCOPE]) {
             Ok(()) => self.intake = Intake::Asking,
             Err(error) => self.scope_failed(&error),
         }
@@ -120,6 +127,14 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
+    /// A question is answered.
+    pub(super) fn own_complete(&mut self) {
+        if let Some(question) = &mut self.question {
+            let rows = std::mem::take(&mut question.rows);
+            question.answers.push(rows);
+        }
+    }
+
     pub(super) fn own_error(&mut self, frame: &Frame) -> Result<(), DecodeError> {
         let report = backend::Report::decode(frame.body())?;
         let text = |letter| report.text(letter).unwrap_or_default().into_owned();
@@ -132,17 +147,17 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
-    /// Ends the question once nothing is outstanding.
+    /// Ends the questions once nothing is outstanding.
     pub(super) fn answered(&mut self) {
         let Some(question) = self.question.take() else { return };
-        let answer = question.failed.map_or(Ok(question.rows), Err);
+        let answer = question.failed.map_or(Ok(question.answers), Err);
         if !matches!(self.intake, Intake::Asking) {
             self.answer = Some(answer);
             return;
         }
         self.intake = Intake::Open;
         match answer {
-            Ok(rows) if self.judge.scope(&rows) => {}
+            Ok(rows) if rows.first().is_some_and(|rows| self.judge.scope(rows)) => {}
             Ok(_) => self.scope_failed(&QueryError::TooLong),
             Err(error) => self.scope_failed(&error),
         }

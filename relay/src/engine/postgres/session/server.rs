@@ -197,10 +197,9 @@ impl<J: Judge> Conversation<J> {
                     self.judge.done(&step.kind, step.change);
                 }
             }
-            (
-                server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE | server::COMMAND_COMPLETE,
-                Expect::Own,
-            ) => {
+            (server::PARSE_COMPLETE | server::BIND_COMPLETE | server::CLOSE_COMPLETE, Expect::Own) => return Ok(()),
+            (server::COMMAND_COMPLETE, Expect::Own) => {
+                self.own_complete();
                 return Ok(());
             }
             (server::PARSE_COMPLETE, Expect::Trial) => {

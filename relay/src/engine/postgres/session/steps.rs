@@ -7,8 +7,9 @@ use hoop_shared::refusal::{Code, Refusal};
 
 use super::judge::{Judge, Unready};
 use super::names::{Meaning, Names, Prepared};
+use crate::inspect::catalog::TEMPORARY;
 use crate::inspect::sql::{Kind, Lineage, Reach, Reading, Statement};
-use crate::policy::{Action, Effect, SqlAction};
+use crate::policy::{Action, Effect, Resource, SqlAction};
 
 /// How deep EXECUTE may lead to EXECUTE.
 const DEPTH: usize = 4;
@@ -29,6 +30,8 @@ impl Change {
     /// What these effects change by themselves.
     pub fn of_effects(effects: &[Effect]) -> Self {
         let of_action = |effect: &Effect| match effect.action {
+            // Nobody else sees what is temporary, and it is learnt with the scope.
+            Action::Sql(action) if action.group() == "sql:ddl" && is_temporary(&effect.resource) => Self::Scope,
             Action::Sql(action) if action.group() == "sql:ddl" => Self::Catalog,
             Action::Sql(SqlAction::Unknown | SqlAction::Extension | SqlAction::System | SqlAction::Role) => {
                 Self::Catalog
@@ -54,6 +57,17 @@ fn sets(effect: &Effect) -> bool {
         effect.action,
         Action::Sql(SqlAction::Set | SqlAction::Configure | SqlAction::SetRole | SqlAction::Call | SqlAction::Unknown)
     )
+}
+
+/// It belongs to the session alone.
+fn is_temporary(resource: &Resource) -> bool {
+    match resource {
+        Resource::Schema(schema)
+        | Resource::Table(schema, _)
+        | Resource::Column(schema, _, _)
+        | Resource::Function(schema, _, _) => &**schema == TEMPORARY,
+        _ => false,
+    }
 }
 
 /// One statement.

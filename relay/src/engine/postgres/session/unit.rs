@@ -67,7 +67,11 @@ impl<J: Judge> Conversation<J> {
             Ok(steps) => steps,
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
         };
-        let unit = self.unit(frame.bytes().clone(), text, reading, &steps, Vec::new());
+        let mut unit = self.unit(frame.bytes().clone(), text, reading, &steps, Vec::new());
+        match self.judge.estimate(&unit) {
+            Ok(rows) => unit.facts.estimated_rows = rows,
+            Err(unready) => return Ok(self.learn(unready, frame)),
+        }
         let launch = Launch::Query {
             steps: steps.steps.into(),
             reach: steps.reach,
@@ -198,7 +202,11 @@ impl<J: Judge> Conversation<J> {
             rows: RefCell::new(rows),
             told: Cell::new(false),
         };
-        let unit = self.unit(bytes, statement.text.clone(), reading, &steps, values);
+        let mut unit = self.unit(bytes, statement.text.clone(), reading, &steps, values);
+        match self.judge.estimate(&unit) {
+            Ok(rows) => unit.facts.estimated_rows = rows,
+            Err(unready) => return Ok(self.learn(unready, frame)),
+        }
         let launch = Launch::Bind {
             parse: self
                 .kept_back

@@ -7,13 +7,14 @@ use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::wire::run::{self, Says};
 
 use super::account::{Pen, parameters};
+use super::estimate::question;
 use super::words;
 use crate::approval::{Ask, Outcome};
 use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::codec::write::{Report, Severity};
 use crate::engine::postgres::drive::Say;
 use crate::engine::postgres::session::{Released, Unit};
-use crate::inspect::catalog::Catalog;
+use crate::inspect::catalog::{Catalog, Parts};
 use crate::inspect::sql::{Scope, World as Names, read};
 use crate::mask::Views;
 use crate::policy::{Action, Circumstances, Review, Verdict};
@@ -30,6 +31,8 @@ pub(super) struct Details {
     pub base: u64,
     /// The catalog holds what only the session's transaction sees.
     pub in_band: bool,
+    /// The session's temporary objects, which no shared snapshot has.
+    pub temporary: Option<Box<Parts>>,
     /// The search path.
     pub scope: Scope,
     /// What is masked.
@@ -54,7 +57,14 @@ impl Hold {
         let grant = self.session.grant();
         let unit = self.review.operation();
         let digest = *blake3::hash(&unit.bytes).as_bytes();
-        let mut held = match self.session.desk().hold(self.ask(digest)).await {
+        let estimate = match unit.facts.estimated_rows {
+            Some(rows) => Some(rows),
+            None => match question(unit, &self.details.scope, self.details.in_band) {
+                Some(question) => self.names.estimate(&question).await,
+                None => None,
+            },
+        };
+        let mut held = match self.session.desk().hold(self.ask(digest, estimate)).await {
             Ok(held) => held,
             Err(error) => {
                 let refusal = Refusal::from(error);
@@ -113,7 +123,7 @@ impl Hold {
         })
     }
 
-    fn ask(&self, digest: [u8; 32]) -> Ask {
+    fn ask(&self, digest: [u8; 32], estimate: Option<i64>) -> Ask {
         let unit = self.review.operation();
         let transaction = match self.status {
             Status::Idle => "no",
@@ -125,6 +135,9 @@ impl Hold {
             .detail("in transaction", transaction)
             .detail("search_path", self.details.scope.search_path.join(", "))
             .detail("length", format!("{} bytes", unit.text.len()));
+        if let Some(rows) = estimate {
+            ask = ask.detail("estimated rows", rows.to_string());
+        }
         if !unit.facts.tables.is_empty() {
             ask = ask.detail("tables", unit.facts.tables.join(", "));
         }
@@ -187,6 +200,10 @@ impl Hold {
             if self.details.in_band {
                 return Err(void("the target's catalog changed"));
             }
+            let catalog = match &self.details.temporary {
+                Some(parts) => Arc::new(catalog.with_temporary((**parts).clone())),
+                None => catalog,
+            };
             let policies = self.session.policies();
             let now = self.session.masks().map(|masks| {
                 masks.views(&catalog, &self.names.bound(), |resource| {

@@ -7,21 +7,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use hoop_shared::refusal::{Code, Refusal};
 use tokio::task::JoinSet;
 
+use super::estimate::question;
 use super::hold::Details;
 use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::drive::InBand;
 use crate::engine::postgres::session::{Change, Unit, Unready};
-use crate::inspect::catalog::Catalog;
+use crate::inspect::catalog::{Catalog, Parts, TEMPORARY};
 use crate::inspect::sql::{Kind, Reach, Reading, Scope, World as Names, read};
 use crate::mask::{Bindings, Cleared, Masks, Views};
 use crate::policy::{Action, Policies};
 use crate::session::Session;
-use crate::target::catalog::load;
-use crate::target::postgres::{AGE, Changing, TargetNames};
-use crate::target::{Queries, QueryError, Rows};
+use crate::target::Rows;
+use crate::target::catalog::{Around, load_temporary, load_within};
+use crate::target::postgres::{AGE, Changing, Question, TargetNames};
 
 /// The most texts whose reading is kept.
 const KEPT: usize = 512;
@@ -40,7 +42,13 @@ type Readings = Vec<(Box<[u32]>, Rc<Reading>)>;
 pub(super) struct World {
     session: Arc<Session>,
     names: Arc<TargetNames>,
+    /// What all sessions share.
+    shared: Arc<Catalog>,
+    /// The same with what only this session sees.
     catalog: Arc<Catalog>,
+    /// The session's temporary objects.
+    temporary: Option<Box<Parts>>,
+    temporary_stale: bool,
     /// The catalog holds what only this session's transaction sees.
     in_band: bool,
     /// The transaction changed the catalog since `catalog` was loaded.
@@ -49,6 +57,8 @@ pub(super) struct World {
     changed: bool,
     scope: Scope,
     scope_stale: bool,
+    /// The session's own setting of search_path, which a question in band puts back.
+    path: String,
     /// The search path was changed in this transaction: its end may change it back.
     scope_touched: bool,
     status: Status,
@@ -65,6 +75,10 @@ pub(super) struct World {
     seen: Seen,
     generation: u64,
     refreshing: JoinSet<()>,
+    /// The unit that the planner is asked about.
+    asked: Option<(Bytes, Question)>,
+    /// What it said about the last one, once.
+    estimated: Option<(Bytes, Option<i64>)>,
 }
 
 /// Which texts came before, by their hashes. Most texts with their values in them come once: keeping what they mean would only
@@ -102,17 +116,25 @@ pub(in crate::engine::postgres) enum Learnt {
     Catalog,
     /// A snapshot as this session sees it.
     InBand(Box<Catalog>),
+    /// The session's temporary objects.
+    Temporary(Box<Parts>),
+    /// How many rows a unit of these bytes would touch.
+    Estimate(Bytes, Option<i64>),
 }
 
 impl World {
     pub(super) fn new(session: Arc<Session>, names: Arc<TargetNames>) -> Self {
         Self {
+            shared: Arc::default(),
             catalog: Arc::default(),
+            temporary: None,
+            temporary_stale: false,
             in_band: false,
             uncommitted: false,
             changed: false,
             scope: Scope::fresh(),
             scope_stale: true,
+            path: String::new(),
             scope_touched: false,
             status: Status::Idle,
             changing: None,
@@ -125,6 +147,8 @@ impl World {
             seen: Seen::default(),
             generation: 0,
             refreshing: JoinSet::new(),
+            asked: None,
+            estimated: None,
             session,
             names,
         }
@@ -147,13 +171,13 @@ impl World {
         match self.ready_to_read() {
             Ok(()) => {}
             // The server runs nothing now but the transaction's end, and what a message has behind it.
-            Err(unready) if self.status == Status::Failed && self.generation > 0 => {
+            Err(_) if self.status == Status::Failed && self.generation > 0 => {
                 let reading = self.reading(text, types);
-                return if reading.statements.len() <= 1 {
-                    Ok(reading)
+                return Ok(if reading.statements.len() <= 1 {
+                    reading
                 } else {
-                    Err(unready)
-                };
+                    Rc::new((*reading).clone().uncertain())
+                });
             }
             Err(unready) => return Err(unready),
         }
@@ -165,10 +189,16 @@ impl World {
     }
 
     fn ready_to_read(&mut self) -> Result<(), Unready> {
+        if self.scope_stale {
+            return Err(Unready::Scope);
+        }
         if self.uncommitted {
             return Err(Unready::CatalogInBand);
         }
         if !self.in_band {
+            if self.temporary_stale {
+                return Err(Unready::Temporary);
+            }
             let learnt = self.just_learnt.take().is_some_and(|then| then.elapsed() < AGE);
             let catalog = if learnt {
                 self.names.newest()
@@ -187,13 +217,16 @@ impl World {
                 });
             }
             while self.refreshing.try_join_next().is_some() {}
-            if !Arc::ptr_eq(&catalog, &self.catalog) {
-                self.catalog = catalog;
+            if !Arc::ptr_eq(&catalog, &self.shared) {
+                self.shared = catalog;
                 self.masks = None;
             }
-        }
-        if self.scope_stale {
-            return Err(Unready::Scope);
+            if self.masks.is_none() {
+                self.catalog = match &self.temporary {
+                    Some(parts) => Arc::new(self.shared.with_temporary((**parts).clone())),
+                    None => self.shared.clone(),
+                };
+            }
         }
         self.masked_now();
         Ok(())
@@ -304,20 +337,40 @@ impl World {
         self.scope_stale
     }
 
-    /// Takes the session's schemas in search order, and its temporary schema.
+    /// What must be asked again before the next text is read.
+    fn scope_changed(&mut self) {
+        self.scope_stale = true;
+        self.temporary_stale = true;
+    }
+
+    /// Takes the session's schemas in search order, its temporary schema, and its search_path.
     pub(super) fn scope_learnt(&mut self, rows: &Rows) -> bool {
-        let Some([Some(path), temporary]) = rows.first().map(Vec::as_slice) else {
+        let Some([Some(path), temporary, Some(setting)]) = rows.first().map(Vec::as_slice) else {
             return false;
         };
         let Ok(path) = serde_json::from_str::<Vec<String>>(path) else {
             return false;
         };
+        let known = path.len();
+        let own = |schema: String| {
+            if temporary.as_ref() == Some(&schema) {
+                TEMPORARY.to_owned()
+            } else {
+                schema
+            }
+        };
         let scope = Scope {
-            search_path: path.into(),
-            has_temp: temporary.as_deref().is_some_and(|oid| oid != "0"),
+            search_path: path.into_iter().map(own).collect(),
+            temporary: temporary.as_deref().map(Arc::from),
+            temporary_at: temporary_at(setting, known),
             transient: self.scope_touched,
             timeouts: self.scope.timeouts.clone(),
         };
+        self.path.clone_from(setting);
+        if scope.temporary.is_none() {
+            self.temporary_stale = false;
+            self.temporary_learnt(None);
+        }
         if scope != self.scope {
             self.scope = scope;
             self.renew();
@@ -326,13 +379,60 @@ impl World {
         true
     }
 
+    fn temporary_learnt(&mut self, parts: Option<Box<Parts>>) {
+        let digest = |parts: &Option<Box<Parts>>| parts.as_ref().map(|parts| parts.digest);
+        if digest(&parts) != digest(&self.temporary) {
+            self.temporary = parts;
+            self.masks = None;
+        }
+    }
+
+    /// Whether the planner can be asked about a unit.
+    pub(super) fn can_estimate(&self, unit: &Unit) -> bool {
+        question(unit, &self.scope, self.in_band).is_some()
+    }
+
+    /// What the planner says about a unit.
+    pub(super) fn estimate(&mut self, unit: &Unit) -> Result<Option<i64>, Unready> {
+        if let Some((bytes, rows)) = self.estimated.take()
+            && bytes == unit.bytes
+        {
+            return Ok(rows);
+        }
+        match question(unit, &self.scope, self.in_band) {
+            Some(question) => {
+                self.asked = Some((unit.bytes.clone(), question));
+                Err(Unready::Estimate)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What the planner is to be asked.
+    pub(super) fn asked(&mut self) -> Option<(Bytes, Question)> {
+        self.asked.take()
+    }
+
+    /// What stands around questions in band. The session's search path stands aside meanwhile, so that no name in them can be
+    /// another's; set for the transaction only, on both ways, it ends as it would have without this.
+    pub(super) fn around(&self) -> Around {
+        let set = |path: &str| {
+            let path = path.replace('\'', "''");
+            format!("SELECT pg_catalog.set_config('search_path', '{path}', true)")
+        };
+        Around {
+            before: Some(set("pg_catalog, pg_temp")),
+            after: Some(set(&self.path)),
+        }
+    }
+
     pub(super) fn done(&mut self, kind: &Kind, change: Change) {
         let ends = matches!(kind, Kind::RollbackTo | Kind::Savepoint | Kind::Commit | Kind::Rollback);
         if change != Change::Nothing
             || ends && self.scope_touched
             || matches!(kind, Kind::SearchPath | Kind::Discard { .. })
         {
-            self.scope_stale = true;
+            self.scope_changed();
             self.scope_touched = true;
         }
         if matches!(kind, Kind::Commit | Kind::Rollback) && self.changed {
@@ -363,7 +463,9 @@ impl World {
         if status != Status::Idle {
             return;
         }
-        self.scope_stale |= self.scope_touched;
+        if self.scope_touched {
+            self.scope_changed();
+        }
         self.scope_touched = false;
         if self.changed {
             self.settled();
@@ -376,6 +478,7 @@ impl World {
         self.changed = false;
         self.uncommitted = false;
         self.in_band = false;
+        self.masks = None;
     }
 
     pub(super) fn learnt(&mut self, learnt: Learnt) {
@@ -387,6 +490,11 @@ impl World {
                 self.uncommitted = false;
                 self.masks = None;
             }
+            Learnt::Temporary(parts) => {
+                self.temporary_stale = false;
+                self.temporary_learnt(Some(parts));
+            }
+            Learnt::Estimate(bytes, rows) => self.estimated = Some((bytes, rows)),
         }
     }
 
@@ -396,6 +504,7 @@ impl World {
             catalog: self.catalog.clone(),
             base: self.names.newest().map_or(0, |catalog| catalog.generation),
             in_band: self.in_band,
+            temporary: self.temporary.clone(),
             scope: self.scope.clone(),
             views: self.views.clone()?,
             types: unit.values.iter().map(|value| value.type_oid).collect(),
@@ -407,48 +516,51 @@ impl World {
 pub(super) async fn learn(
     names: Arc<TargetNames>,
     what: Unready,
-    in_band: InBand,
+    mut in_band: InBand,
+    around: Around,
+    asked: Option<(Bytes, Question)>,
     connection: String,
 ) -> Result<Learnt, Refusal> {
-    match what {
-        Unready::Catalog | Unready::Scope => match names.learn().await {
-            Ok(_) => Ok(Learnt::Catalog),
-            Err(error) => {
+    let learnt = match what {
+        Unready::Catalog | Unready::Scope => {
+            return names.learn().await.map(|_| Learnt::Catalog).map_err(|error| {
                 tracing::warn!(%connection, error = &error as &dyn std::error::Error, "the catalog cannot be loaded");
-                Err(error.refusal(&connection))
-            }
-        },
-        Unready::CatalogInBand => as_the_session_sees(in_band)
+                error.refusal(&connection)
+            });
+        }
+        Unready::Estimate => {
+            let Some((bytes, question)) = asked else {
+                return Ok(Learnt::Catalog);
+            };
+            let rows = names.estimate(&question).await;
+            return Ok(Learnt::Estimate(bytes, rows));
+        }
+        Unready::CatalogInBand => load_within(&mut in_band, around)
             .await
-            .map(|catalog| Learnt::InBand(Box::new(catalog)))
-            .map_err(|error| {
-                tracing::warn!(%connection, %error, "the catalog cannot be loaded in band");
-                Refusal::new(
-                    Code::RelayFault,
-                    "the relay cannot learn what this transaction changed, so it cannot decide",
-                )
-                .hint("end the transaction, and go on in the next one")
-            }),
-    }
+            .map(|catalog| Learnt::InBand(Box::new(catalog))),
+        Unready::Temporary => load_temporary(&mut in_band, around)
+            .await
+            .map(|parts| Learnt::Temporary(Box::new(parts))),
+    };
+    learnt.map_err(|error| {
+        tracing::warn!(%connection, error = &error as &dyn std::error::Error, "the catalog cannot be loaded in band");
+        Refusal::new(
+            Code::RelayFault,
+            "the relay cannot learn what this session changed, so it cannot decide",
+        )
+        .hint("end the transaction, and go on in the next one")
+    })
 }
 
-/// Loads the catalog over the session's own connection. Its search path stands aside meanwhile, so that no name in the queries can
-/// be another's; set for the transaction only, on both ways, it ends as it would have without this.
-async fn as_the_session_sees(mut in_band: InBand) -> Result<Catalog, QueryError> {
-    let path = in_band.rows("SELECT pg_catalog.current_setting('search_path')").await?;
-    let path = path.into_iter().flatten().next().flatten().unwrap_or_default();
-    in_band
-        .rows("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
-        .await?;
-    let loaded = load(&mut in_band).await;
-    let back = format!(
-        "SELECT pg_catalog.set_config('search_path', '{}', true)",
-        path.replace('\'', "''")
-    );
-    let restored = in_band.rows(&back).await;
-    match loaded {
-        Ok(catalog) => restored.map(|_| catalog),
-        Err(crate::target::catalog::LoadError::Query(error)) => Err(error),
-        Err(_) => Err(QueryError::TooLong),
+/// Where `pg_temp` will stand among the `known` schemas that are searched: first where the setting does not name it, last where it
+/// names it last.
+fn temporary_at(setting: &str, known: usize) -> Option<usize> {
+    let mut names = setting.split(',').map(|name| name.trim().trim_matches('"'));
+    if !names.clone().any(|name| name.eq_ignore_ascii_case(TEMPORARY)) {
+        return Some(0);
     }
+    names
+        .next_back()
+        .filter(|name| name.eq_ignore_ascii_case(TEMPORARY))
+        .map(|_| known)
 }

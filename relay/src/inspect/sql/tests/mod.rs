@@ -5,6 +5,7 @@
 mod administration;
 mod clients;
 mod differential;
+mod generated;
 mod hostile;
 mod lineage;
 mod reads;
@@ -18,8 +19,8 @@ use super::*;
 use crate::config::MaskWith;
 use crate::inspect::masked::close;
 use crate::policy::Resource;
-use crate::target::catalog::load;
-use crate::target::catalog::server::Server;
+use crate::target::catalog::server::{Server, Within};
+use crate::target::catalog::{Around, load, load_temporary};
 
 const SCHEMA: &str = include_str!("schema.sql");
 

@@ -143,7 +143,7 @@ fn names_are_resolved_as_the_server_does() {
 fn a_temporary_table_may_hide_a_table() {
     let Some(catalog) = catalog() else { return };
     let mut scope = Scope::fresh();
-    scope.has_temp = true;
+    scope.temporary = Some("pg_temp_3".into());
     let masked = MaskedColumns::default();
     let mut seen = |path: &[&str]| {
         scope.search_path = path.iter().map(|schema| (*schema).to_owned()).collect();
@@ -161,8 +161,69 @@ fn a_temporary_table_may_hide_a_table() {
             .map(effect_text)
             .collect::<Vec<_>>()
     };
-    assert!(seen(&["pg_temp_3", "pg_catalog", "public"]).contains(&"unknown".to_owned()));
-    assert!(!seen(&["pg_catalog", "public", "pg_temp_3"]).contains(&"unknown".to_owned()));
+    assert!(seen(&["pg_temp", "pg_catalog", "public"]).contains(&"unknown".to_owned()));
+    assert!(!seen(&["pg_catalog", "public", "pg_temp"]).contains(&"unknown".to_owned()));
+}
+
+#[test]
+fn temporary_objects_are_read_as_the_search_path_finds_them() {
+    let Some(server) = Server::start(SCHEMA) else { return };
+    let made = "CREATE TEMP TABLE orders (id int, note text, hidden text);
+        CREATE TEMP TABLE scratch (a int PRIMARY KEY, ssn text);
+        CREATE TEMP VIEW shown AS SELECT a, note FROM scratch JOIN pg_temp.orders ON a = id;
+        CREATE FUNCTION pg_temp.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';";
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut session = Within(&server, made);
+    let parts = runtime
+        .block_on(load_temporary(&mut session, Around::default()))
+        .unwrap();
+    let shared = runtime.block_on(load(&mut Within(&server, ""))).unwrap();
+    assert!(shared.relation_in("pg_temp", "orders").is_none());
+    let catalog = shared.with_temporary(parts);
+    let mut scope = Scope::fresh();
+    scope.temporary = Some("pg_temp_3".into());
+    let masked = MaskedColumns::default();
+    let seen = |scope: &Scope, sql: &str| {
+        let world = World {
+            catalog: &catalog,
+            scope,
+            masked: &masked,
+            recorded: &masked,
+            most_tokens: MOST_TOKENS,
+            parameter_types: &[],
+        };
+        let mut seen: Vec<String> = read(sql, &world).statements[0]
+            .effects
+            .iter()
+            .map(effect_text)
+            .collect();
+        seen.sort();
+        seen
+    };
+    scope.search_path = ["pg_temp", "pg_catalog", "public"].map(str::to_owned).into();
+    let hidden = seen(&scope, "select hidden from orders");
+    assert_eq!(hidden, ["select pg_temp.orders", "select pg_temp.orders.hidden"]);
+    let update = seen(&scope, "update scratch set ssn = 'x' where a = 1");
+    assert!(
+        update.contains(&"update pg_temp.scratch.ssn by_key".to_owned()),
+        "{update:?}"
+    );
+    assert_eq!(seen(&scope, "drop table orders"), ["drop pg_temp.orders"]);
+    assert_eq!(seen(&scope, "create table made (id int)"), ["create made"]);
+    assert!(seen(&scope, "select note from shown").contains(&"select pg_temp.orders.note".to_owned()));
+    // Functions are never found there without the schema's name.
+    assert!(seen(&scope, "select f(1)").contains(&"unknown".to_owned()));
+    assert_eq!(
+        seen(&scope, "select pg_temp.f(1)"),
+        ["call pg_temp.f(integer) function"]
+    );
+    scope.search_path = ["pg_catalog", "public", "pg_temp"].map(str::to_owned).into();
+    let note = seen(&scope, "select note from orders");
+    assert_eq!(note, ["select orders", "select orders.note"]);
+    for own in ["pg_temp.orders", "pg_temp_3.orders"] {
+        assert_eq!(seen(&scope, &format!("select hidden from {own}")).len(), 2, "{own}");
+    }
+    assert!(seen(&scope, "select * from pg_temp_4.orders").contains(&"unknown".to_owned()));
 }
 
 #[test]
@@ -347,22 +408,89 @@ fn grammar_of_a_newer_server_is_unknown() {
     old.server_version = 150_018;
     let mut new = catalog.clone();
     new.server_version = 180_000;
+    let unknown = |catalog: &Catalog, sql: &str| effects(catalog, sql).contains(&"unknown".to_owned());
     for sql in [
         "select json_object('a': 1)",
         "select json_array(1)",
         "select system_user",
         "select json_scalar(1)",
+        "select json_value('{}', '$' returning int)",
+        "select * from json_table('{}', '$' columns (a int))",
+        "select '{}' is json",
+        "select json_arrayagg(id) from orders",
+        "select merge_action()",
     ] {
-        assert!(effects(&old, sql).contains(&"unknown".to_owned()), "{sql}");
+        assert!(unknown(&old, sql), "{sql}");
     }
+    // There it is a user's function of that name, or a conversion.
+    assert_eq!(
+        effects(&old, "select json_value('{}', '$')"),
+        ["call json_value(text, text) function"]
+    );
+    assert!(effects(&old, "select json('{}')").is_empty());
     for sql in [
         "select json_object('a': 1)",
-        "select json_array(1)",
-        "select json_scalar(1)",
+        "select json_object('a': note returning jsonb) from orders",
+        "select json_array(1, id absent on null returning text) from orders",
+        "select json_array(select id from orders)",
+        "select json_scalar(1), json('{}'), json_serialize('{}' returning bytea)",
+        "select json_value(note::jsonb, '$.a' passing total as x returning int default 1 on empty null on error) from orders",
+        "select json_query(note::jsonb, '$.a' with wrapper), json_exists(note::jsonb, '$') from orders",
+        "select json_arrayagg(id order by total returning jsonb) filter (where id > 1) over (partition by customer_id) from orders",
+        "select json_objectagg(id: note absent on null) from orders",
+        "select '{}' is json object with unique keys",
+        "select t.a, t.n, t.b, t.c from orders o, json_table(o.note::jsonb, '$[*]' passing 1 as x columns (n for ordinality, \
+         a int path '$.a' default 1 on empty, b text exists path '$.b', nested path '$.c[*]' columns (c jsonb format json path '$'))) t",
     ] {
-        assert!(!effects(&new, sql).contains(&"unknown".to_owned()), "{sql}");
+        assert!(!unknown(&new, sql), "{sql}: {:?}", effects(&new, sql));
     }
-    assert!(effects(&old, "select json_value('{}', '$')").contains(&"unknown".to_owned()));
+    for (sql, effect) in [
+        ("select json_object(name: ssn) from customers", "select customers.ssn"),
+        (
+            "select json_value(ssn::jsonb, '$') from customers",
+            "select customers.ssn",
+        ),
+        ("select json_array(select ssn from customers)", "select customers.ssn"),
+        (
+            "select json_arrayagg(id order by ssn) from customers",
+            "infer customers.ssn",
+        ),
+        (
+            "select json_arrayagg(id) filter (where ssn = '1') from customers",
+            "infer customers.ssn",
+        ),
+        (
+            "select 1 from customers c, json_table(c.ssn, '$' columns (a int)) t",
+            "infer customers.ssn",
+        ),
+        (
+            "select json_value('{}', '$' default is_fine('x') on error)",
+            "call is_fine(text) function",
+        ),
+        (
+            "select json_value('{}', '$' returning checked)",
+            "call is_fine(text) cast",
+        ),
+        (
+            "select * from json_table('{}', '$' columns (a checked)) t",
+            "call is_fine(text) cast",
+        ),
+    ] {
+        assert!(
+            effects(&new, sql).contains(&effect.to_owned()),
+            "{sql}: {:?}",
+            effects(&new, sql)
+        );
+    }
+}
+
+#[test]
+fn a_type_by_its_name_is_a_conversion() {
+    check("select inet('::1'), regtype('int4'), '{}'::_text, _int4('{1}')", "");
+    check("select checked('x')", "call is_fine(text) cast");
+    check("select mood(m::text) from moods", "select moods; select moods.m");
+    has("select no_such_type('x')", "unknown");
+    check("select lexeme, positions from unnest('a:1'::tsvector)", "");
 }
 
 #[test]

@@ -38,3 +38,9 @@ CREATE FUNCTION add_them(money_like, money_like) RETURNS money_like LANGUAGE sql
 CREATE OPERATOR + (LEFTARG = money_like, RIGHTARG = money_like, FUNCTION = add_them);
 CREATE FUNCTION app.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
 CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree ON DELETE CASCADE);
+CREATE SEQUENCE numbers;
+CREATE TABLE numbered (n bigint DEFAULT nextval('numbers'));
+CREATE PROCEDURE answer(IN int, OUT text) LANGUAGE sql AS $$SELECT 'x'$$;
+CREATE VIEW all_ruled AS SELECT r.id, a.v FROM ruled r JOIN audited a USING (id);
+CREATE RULE instead AS ON UPDATE TO all_ruled DO INSTEAD UPDATE partial SET code = new.v WHERE id = old.id;
+CREATE FUNCTION json_value(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';

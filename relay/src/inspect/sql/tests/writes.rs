@@ -206,6 +206,26 @@ fn a_whole_key_pins_rows() {
 }
 
 #[test]
+fn a_join_of_equal_names_limits_and_a_column_equal_to_itself_does_not() {
+    for sql in [
+        "update orders o set note = c.name from customers c where o.id = c.id",
+        "update orders set note = 'x' from customers c where c.id = orders.id",
+        "delete from orders using customers c where orders.id = c.id",
+    ] {
+        lacks(sql, "delete orders unbounded");
+        lacks(sql, "update orders unbounded");
+    }
+    for sql in [
+        "delete from orders where id = orders.id",
+        "delete from orders o where o.id = o.id",
+        "delete from orders where public.orders.id = id",
+        "delete from orders using customers c where c.id = c.id",
+    ] {
+        has(sql, "delete orders unbounded");
+    }
+}
+
+#[test]
 fn what_follows_from_a_write_is_an_effect() {
     let cascade = "delete from customers where id = 1";
     has(cascade, "delete customers by_key");
@@ -215,8 +235,16 @@ fn what_follows_from_a_write_is_an_effect() {
     lacks("update orders set note = 'x' where id = 1", "update items");
     has("update audited set v = 'x' where id = 1", "call on_order() trigger");
     lacks("insert into audited values (1, 'x')", "call");
-    has("delete from ruled where id = 1", "unknown");
-    lacks("insert into ruled values (1)", "unknown");
+    // A rule's action, for the rows that the statement means.
+    has("delete from ruled where id = 1", "delete audited unbounded");
+    lacks("delete from ruled where id = 1", "unknown");
+    lacks("insert into ruled values (1)", "delete");
+    has("update all_ruled set v = 'x' where id = 1", "update partial.code");
+    // Which rows those are, the view's query says.
+    has("update all_ruled set v = 'x' where id = 1", "select audited.v");
+    lacks("update all_ruled set v = 'x' where id = 1", "update audited");
+    lacks("update all_ruled set v = 'x' where id = 1", "unknown");
+    check("call answer(1, null)", "call answer(integer) procedure");
     has("truncate customers cascade", "truncate orders");
     has("truncate customers cascade", "truncate items");
     has("drop table customers cascade", "drop customer_secrets");
