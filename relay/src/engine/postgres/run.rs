@@ -51,10 +51,11 @@ impl<S> RunClient<S> {
     pub(super) fn new(inner: S, session: Arc<Session>, run: Arc<Run>, input: &[u8]) -> Self {
         let kept = Kept::new(Arc::clone(&session), &run);
         let mut sent = Sent::default();
-        let mut answers = Answers::default();
-        // The startup is answered as a batch is.
-        answers.owed = 1;
-        answers.owed += sent.take(input);
+        let answers = Answers {
+            // The startup is answered as a batch is.
+            owed: 1 + sent.take(input),
+            ..Answers::default()
+        };
         Self {
             inner: Some(inner),
             session,
