@@ -95,7 +95,7 @@ fn a_session_ends_when_an_operator_revokes_its_principal() {
     .expect_code(0);
     let started = Instant::now();
     ended(&world, psql, 250, "its login was revoked");
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let still = hoop_tests::run(
         Command::new(Cluster::get().program("psql"))
             .args(["-XqAt", "-c", "SELECT 'others go on'"])
