@@ -214,12 +214,7 @@ fn md5_and_scram_log_in_with_and_without_tls() {
 
 #[test]
 fn a_password_in_clear_goes_only_to_a_server_that_proved_who_it_is() {
-    assert!(works(
-        "127.0.0.1",
-        "by_password",
-        "verify-full",
-        Some(&target().ca)
-    ));
+    assert!(works("127.0.0.1", "by_password", "verify-full", Some(&target().ca)));
     for mode in ["require", "disable"] {
         refused(
             "127.0.0.1",

@@ -82,7 +82,7 @@ impl Conversation {
     /// # Errors
     /// It cannot be read.
     pub fn event(&mut self) -> Result<Option<Event>> {
-        self.messages.next()
+        self.messages.event()
     }
 
     /// Answers the target's wish for data: there is none.

@@ -179,7 +179,7 @@ impl Follow<'_> {
         let mut failed: Option<Error> = None;
         while let Some(piece) = result.chunk().await? {
             messages.feed(&piece);
-            while let Some(event) = messages.next()? {
+            while let Some(event) = messages.event()? {
                 match event {
                     Event::Columns(columns) => rows.columns(&columns),
                     Event::Row(row) => rows.row(&row)?,

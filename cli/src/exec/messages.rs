@@ -110,7 +110,7 @@ impl Messages {
     ///
     /// # Errors
     /// The bytes are not of the protocol.
-    pub fn next(&mut self) -> Result<Option<Event>, Error> {
+    pub fn event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             // The length is checked before a buffer grows to it: it grows with what arrives.
             if let Some(header) = Header::parse(&self.input).map_err(|error| not_understood(&error))?
@@ -125,13 +125,13 @@ impl Messages {
                 }
                 return Ok(None);
             };
-            if let Some(event) = self.event(message)? {
+            if let Some(event) = self.meaning(message)? {
                 return Ok(Some(event));
             }
         }
     }
 
-    fn event(&self, message: Message) -> Result<Option<Event>, Error> {
+    fn meaning(&self, message: Message) -> Result<Option<Event>, Error> {
         let broken = |error: io::Error| not_understood(&error);
         Ok(Some(match message {
             Message::RowDescription(body) => Event::Columns(
@@ -274,7 +274,7 @@ mod tests {
     fn failure(bytes: &[u8]) -> Error {
         let mut messages = Messages::new(Some("mark".to_owned()));
         messages.feed(bytes);
-        match messages.next().unwrap() {
+        match messages.event().unwrap() {
             Some(Event::Failed(error)) => error,
             other => panic!("{other:?}"),
         }
@@ -299,7 +299,7 @@ mod tests {
     fn an_absurd_length_is_refused_before_it_is_waited_for() {
         let mut messages = Messages::new(None);
         messages.feed(&[b'D', 0x7f, 0xff, 0xff, 0xff]);
-        assert_eq!(messages.next().unwrap_err().code(), Code::ProtocolViolation);
+        assert_eq!(messages.event().unwrap_err().code(), Code::ProtocolViolation);
     }
 
     proptest! {
@@ -307,7 +307,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
             let mut messages = Messages::new(None);
             messages.feed(&bytes);
-            while let Ok(Some(event)) = messages.next() {
+            while let Ok(Some(event)) = messages.event() {
                 if let Event::Row(row) = event {
                     let _ = row.values();
                 }
@@ -324,7 +324,7 @@ mod tests {
             let mut events = String::new();
             for part in [first, second] {
                 messages.feed(part);
-                while let Some(event) = messages.next().unwrap() {
+                while let Some(event) = messages.event().unwrap() {
                     events.push_str(match event {
                         Event::Columns(columns) if columns[0].type_name == "int4" => "T",
                         Event::Row(row) if row.values().unwrap() == [Some(&b"1"[..])] => "D",
