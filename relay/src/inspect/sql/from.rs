@@ -379,7 +379,8 @@ impl Reader<'_> {
                     attnum: column.attnum,
                 };
                 let meant = &*column.name == name || relation.column_named(&column.name).is_none();
-                if meant && self.world.masked.get(&reference).is_some() {
+                let masks = [self.world.masked, self.world.recorded];
+                if meant && masks.iter().any(|masks| masks.get(&reference).is_some()) {
                     masked.push(reference);
                 }
             }
