@@ -16,7 +16,7 @@ use crate::approve::detail;
 use crate::args::{Cli, Global};
 use crate::command::requests::shortened;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::printer::{Manner, Printer, escape};
 use crate::relay_api::RelayApi;
 use crate::settings::Settings;
@@ -133,7 +133,12 @@ fn ask<T>(question: impl AsyncFnOnce(RelayApi) -> Result<T>) -> Option<T> {
         .build_local(LocalOptions::default())
         .ok()?;
     let answer = runtime.block_on(async {
-        let asked = async { question(context.relay().await?).await };
+        let asked = async {
+            // Not by `Context::login`, which has things to say: whoever types must not be disturbed.
+            let login = context.credentials().load(&context.settings.profile).await?;
+            let login = login.ok_or_else(|| Error::login_needed("nobody is logged in"))?;
+            question(RelayApi::of(&login, &context.news)?).await
+        };
         tokio::time::timeout(PATIENCE, asked).await
     });
     // A keyring that does not answer must not keep the shell.
