@@ -42,7 +42,7 @@ pub fn units(texts: &[String], is_script: bool, parameters: &Parameters) -> Resu
         let pieces = pieces(text);
         let statements = match &pieces {
             Some(pieces) if is_script || !parameters.is_empty() => split(pieces),
-            _ => Vec::from([0..text.len()]),
+            _ => std::iter::once(0..text.len()).collect(),
         };
         if !parameters.is_empty() {
             let Some(pieces) = &pieces else {
