@@ -219,9 +219,9 @@ when { context has estimated_rows && context.estimated_rows < 20 };
         let request = bo.pending_request();
         let id = request["id"].as_str().unwrap();
         let shown = bo.hoopctl(&["requests", "show", id]).expect_code(0).stdout;
-        let line = shown.lines().find(|line| line.contains("estimated rows"));
+        let line = shown.lines().find(|line| line.starts_with("estimate"));
         assert_eq!(
-            line.and_then(|line| line.split_whitespace().next_back()),
+            line.and_then(|line| line.split_whitespace().nth(1)),
             estimate,
             "{statement}:\n{shown}"
         );

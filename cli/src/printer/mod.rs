@@ -204,8 +204,8 @@ impl Printer {
 
     /// Says something on stderr that must be known, also with `--quiet`.
     pub fn tell(&self, text: impl Display) {
-        // Nobody can be told that stderr is closed.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        // One write: the client that runs beside may write to the same terminal. Nobody can be told that stderr is closed.
+        let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
     }
 
     /// Warns on stderr, also with `--quiet`.

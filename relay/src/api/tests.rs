@@ -78,6 +78,8 @@ async fn only_health_info_and_login_go_without() {
         "/healthz",
         "/readyz",
         "/v1/info",
+        "/v1/login/browser",
+        "/v1/login/browser/finish",
         "/v1/login/device",
         "/v1/login/device/poll",
         "/v1/login/workload",

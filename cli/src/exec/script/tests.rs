@@ -47,7 +47,6 @@ fn what_the_tokenizer_may_misread_is_sent_whole() {
     for whole in [
         // An operator directly before a comment: the quote in it begins nothing.
         "SELECT 1>--'\n2; SELECT 'x'",
-        "SELECT 1 @/* ' */ 2; SELECT ';'",
         "\\set x 1\nSELECT 1; SELECT 2",
         "SELECT 'unfinished; SELECT 2",
         "SELECT 1 -- a\rb; SELECT 2\n; SELECT 3",

@@ -283,7 +283,7 @@ impl Judge for Lenient {
     }
 
     fn scope(&mut self, rows: &Rows) -> bool {
-        self.scope_known = rows.first().is_some_and(|row| row.len() == 2);
+        self.scope_known = rows.first().is_some_and(|row| row.len() == 3);
         self.scope_known
     }
 

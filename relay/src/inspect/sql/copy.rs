@@ -8,7 +8,7 @@ use super::expression::Role;
 use super::reader::{Reader, has_rows};
 use super::scope::{Env, Frame};
 use super::statement::{Outcome, lineage};
-use super::{ColumnRef, CopyFormat, CopyOut, Kind, Lineage, Origin, Refused};
+use super::{ColumnRef, CopyFormat, CopyOut, Kind, Lineage, Refused};
 use crate::inspect::catalog::{Event, Relation, RelationKind};
 use crate::policy::{Resource, SqlAction};
 
@@ -111,7 +111,7 @@ impl Reader<'_> {
                 attnum: column.attnum,
             };
             self.read_column(&reference);
-            origins.push(Origin::of(reference));
+            origins.push(self.origin(relation, column));
         }
         Lineage::Columns(origins)
     }

@@ -31,6 +31,7 @@ mod parse;
 mod query;
 mod read;
 mod reader;
+mod relation;
 mod scope;
 mod session;
 pub mod settings;
@@ -49,7 +50,7 @@ use crate::inspect::catalog::Catalog;
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, SqlAction};
 
-pub use read::{read, view_lineage, without_comments};
+pub use read::{read, rows_written, view_lineage, without_comments};
 
 /// How many tokens a text may have where nothing else is said.
 pub const MOST_TOKENS: usize = parse::MAX_TOKENS;
@@ -392,6 +393,8 @@ pub struct Scope {
     pub temporary: Option<Arc<str>>,
     /// Where the temporary schema will stand in the search path, as long as there is none; `None`: not known.
     pub temporary_at: Option<usize>,
+    /// Values of masked columns may stand in temporary objects: a statement was permitted to let them flow into storage.
+    pub temporary_tainted: bool,
     /// search_path or role were changed in the transaction that runs, so that its end changes them back.
     pub transient: bool,
     /// The timeouts that the session began with, by setting, in milliseconds: they may only be shortened. 0 or missing: none.
@@ -406,6 +409,7 @@ impl Scope {
             temporary: None,
             // Where it is not named it is searched first.
             temporary_at: Some(0),
+            temporary_tainted: false,
             transient: false,
             timeouts: Arc::default(),
         }

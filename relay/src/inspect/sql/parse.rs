@@ -106,17 +106,68 @@ pub(super) fn without_comments(text: &str) -> String {
     out
 }
 
-/// CREATE FOREIGN TABLE, for which the binding has no node: the same without FOREIGN and SERVER, which is a CREATE TABLE. `None` where
-/// the text is none.
-pub(super) fn foreign_table(text: &str) -> Option<Parsed> {
+/// The query that reads the rows which a DELETE or an UPDATE writes: its tables and its condition, without what it does to them.
+/// `None` for any other text. It is for the planner; nothing is decided by it.
+pub(super) fn rows_written(text: &str) -> Option<String> {
+    let words = words(text);
+    let is = |index: usize, word: &str| {
+        let token = words.get(index).and_then(|token| text.get(token.clone()));
+        token.is_some_and(|token| token.eq_ignore_ascii_case(word))
+    };
+    // From here on these words are reserved: at this depth they are nothing but the statement's own.
+    let find = |word: &str, from: usize| (from..words.len()).find(|index| is(*index, word));
+    let distinct = |index: usize| index.checked_sub(1).is_some_and(|before| is(before, "distinct"));
+    let end = find("returning", 0).unwrap_or(words.len());
+    let condition = find("where", 0).unwrap_or(end);
+    let part = |from: usize, to: usize| {
+        let (first, last) = (words.get(from)?, words.get(to.checked_sub(1)?)?);
+        text.get(first.start..last.end)
+    };
+    let (target, others) = if is(0, "delete") && is(1, "from") {
+        let using = find("using", 0).filter(|index| *index < condition);
+        (part(2, using.unwrap_or(condition))?, using)
+    } else if is(0, "update") {
+        let set = find("set", 2)?;
+        let from = (set..condition).find(|index| is(*index, "from") && !distinct(*index));
+        (part(1, set)?, from)
+    } else {
+        return None;
+    };
+    let mut query = format!("SELECT FROM {target}");
+    if let Some(others) = others {
+        query.push_str(", ");
+        query.push_str(part(others + 1, condition)?);
+    }
+    if condition < end {
+        query.push(' ');
+        query.push_str(part(condition, end)?);
+    }
+    Some(query)
+}
+
+/// The tokens of a text that stand in no parentheses, of which only what closes them is one.
+fn words(text: &str) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::new();
     let mut depth = 0_usize;
     scan(text.as_bytes(), |token| match text.as_bytes().get(token.start) {
         Some(b'(') => depth += 1,
-        Some(b')') => depth = depth.saturating_sub(1),
+        Some(b')') => {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                words.push(token);
+            }
+        }
+        Some(b';') => {}
         _ if depth == 0 => words.push(token),
         _ => {}
     });
+    words
+}
+
+/// CREATE FOREIGN TABLE, for which the binding has no node: the same without FOREIGN and SERVER, which is a CREATE TABLE. `None` where
+/// the text is none.
+pub(super) fn foreign_table(text: &str) -> Option<Parsed> {
+    let words = words(text);
     let is = |token: &Range<usize>, word: &str| {
         text.get(token.clone())
             .is_some_and(|text| text.eq_ignore_ascii_case(word))
@@ -195,6 +246,37 @@ fn comment(rest: &[u8]) -> usize {
 #[allow(clippy::unwrap_used)] // Tests state what must be there.
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rows_of_a_write_are_what_it_names_and_its_condition() {
+        for (text, rows) in [
+            ("DELETE FROM orders", Some("SELECT FROM orders")),
+            (
+                "delete from only shop.orders o where (o.id) = $1 returning *;",
+                Some("SELECT FROM only shop.orders o where (o.id) = $1"),
+            ),
+            (
+                "DELETE FROM a USING b JOIN c USING (id) WHERE a.id = b.id",
+                Some("SELECT FROM a, b JOIN c USING (id) WHERE a.id = b.id"),
+            ),
+            (
+                "UPDATE orders AS o SET (a, b) = (SELECT 1, 2 FROM d WHERE x), c = c IS DISTINCT FROM 4 WHERE id IN (1, 2)",
+                Some("SELECT FROM orders AS o WHERE id IN (1, 2)"),
+            ),
+            (
+                "UPDATE \"where\" SET a = 'from' FROM b WHERE true RETURNING (a)",
+                Some("SELECT FROM \"where\", b WHERE true"),
+            ),
+            ("UPDATE set SET a = 1", Some("SELECT FROM set")),
+            ("DELETE FROM", None),
+            ("UPDATE", None),
+            ("SELECT 1 FROM a WHERE b", None),
+            ("WITH x AS (SELECT 1) DELETE FROM a", None),
+            ("", None),
+        ] {
+            assert_eq!(rows_written(text).as_deref(), rows, "{text}");
+        }
+    }
 
     #[test]
     fn tokens_are_counted_as_the_scanner_splits() {

@@ -26,6 +26,11 @@ pub fn read(text: &str, world: &World<'_>) -> Reading {
     }
 }
 
+/// The query that reads the rows which a DELETE or an UPDATE writes; `None` for any other text.
+pub fn rows_written(text: &str) -> Option<String> {
+    parse::rows_written(text)
+}
+
 /// A text without its comments.
 pub fn without_comments(text: &str) -> String {
     parse::without_comments(text)

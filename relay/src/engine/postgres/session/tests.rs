@@ -724,9 +724,10 @@ fn the_scope_is_asked_in_band_and_its_answer_swallowed() {
         simple(out, b'1');
         simple(out, b'2');
         write::message(out, b'D', |out| {
-            out.put_u16(2);
-            out.put_i32(-1);
-            out.put_i32(-1);
+            out.put_u16(3);
+            for _ in 0..3 {
+                out.put_i32(-1);
+            }
         });
         complete(out, "SELECT 1");
         simple(out, b'3');

@@ -3,9 +3,17 @@
 use crate::engine::postgres::codec::frontend::Format;
 use crate::engine::postgres::session::Unit;
 use crate::inspect::catalog::TEMPORARY;
-use crate::inspect::sql::{Kind, Scope, without_comments};
+use crate::inspect::sql::{Kind, Scope, rows_written, without_comments};
 use crate::policy::{Action, SqlAction};
 use crate::target::postgres::{Bound, Question};
+
+/// What to ask the planner about a unit that may never be approved. The unit itself does not reach the target for that: only which
+/// rows it names does, for a write that names any.
+pub(super) fn question_of_rows(unit: &Unit, scope: &Scope, in_band: bool) -> Option<Question> {
+    let question = question(unit, scope, in_band)?;
+    let text = rows_written(&question.text)?.into();
+    Some(Question { text, ..question })
+}
 
 /// What to ask the planner about a unit; `None` where planning it could run code of a user's, where a masked value decides, or where
 /// only the session itself sees what it names.

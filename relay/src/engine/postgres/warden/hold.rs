@@ -7,7 +7,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::wire::run::{self, Says};
 
 use super::account::{Pen, parameters};
-use super::estimate::question;
+use super::estimate::question_of_rows;
 use super::words;
 use crate::approval::{Ask, Outcome};
 use crate::engine::postgres::codec::backend::Status;
@@ -59,7 +59,7 @@ impl Hold {
         let digest = *blake3::hash(&unit.bytes).as_bytes();
         let estimate = match unit.facts.estimated_rows {
             Some(rows) => Some(rows),
-            None => match question(unit, &self.details.scope, self.details.in_band) {
+            None => match question_of_rows(unit, &self.details.scope, self.details.in_band) {
                 Some(question) => self.names.estimate(&question).await,
                 None => None,
             },

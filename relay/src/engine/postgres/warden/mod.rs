@@ -180,6 +180,7 @@ impl Judge for Warden {
             self.refused(Some(unit), &refusal);
             return Verdict::Refuse(refusal);
         }
+        self.world.note(&unit);
         let grant = self.session.grant();
         match self.session.policies().decide(grant, unit) {
             Decision::Allow(permit) => {

@@ -19,7 +19,7 @@ use crate::engine::postgres::session::{Change, Unit, Unready};
 use crate::inspect::catalog::{Catalog, Parts, TEMPORARY};
 use crate::inspect::sql::{Kind, Reach, Reading, Scope, World as Names, read};
 use crate::mask::{Bindings, Cleared, Masks, Views};
-use crate::policy::{Action, Policies};
+use crate::policy::{Action, Effect, Policies, SqlAction};
 use crate::session::Session;
 use crate::target::Rows;
 use crate::target::catalog::{Around, load_temporary, load_within};
@@ -333,6 +333,15 @@ impl World {
         }
     }
 
+    /// Masked values may flow into storage by a unit that is about to pass: into temporary tables too, which no mask names.
+    pub(super) fn note(&mut self, unit: &Unit) {
+        let infers = |effect: &Effect| effect.action == Action::Sql(SqlAction::Infer);
+        if !self.scope.temporary_tainted && unit.effects.iter().any(infers) {
+            self.scope.temporary_tainted = true;
+            self.renew();
+        }
+    }
+
     pub(super) fn wants_scope(&self) -> bool {
         self.scope_stale
     }
@@ -363,6 +372,7 @@ impl World {
             search_path: path.into_iter().map(own).collect(),
             temporary: temporary.as_deref().map(Arc::from),
             temporary_at: temporary_at(setting, known),
+            temporary_tainted: self.scope.temporary_tainted,
             transient: self.scope_touched,
             timeouts: self.scope.timeouts.clone(),
         };
