@@ -27,7 +27,9 @@ start() {
 end() {
     local status=$? pid
     trap '' INT TERM
-    for pid in "${started[@]}"; do kill -INT "$pid" 2>/dev/null || true; done
+    # What was only just started ignores SIGINT still, as all do that a script puts in the background: SIGTERM it does not. To
+    # PostgreSQL the first means to end its connections, too.
+    for pid in "${started[@]}"; do { kill -INT "$pid" && kill -TERM "$pid"; } 2>/dev/null || true; done
     # A login or an approval that was under way: what is left of the jobs.
     for pid in $(jobs -p); do case " ${started[*]} " in *" $pid "*) ;; *) kill -TERM "$pid" 2>/dev/null || true ;; esac; done
     wait 2>/dev/null || true
