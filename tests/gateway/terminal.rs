@@ -20,6 +20,9 @@ fn ctrl_c_cancels_the_query_and_psql_and_the_terminal_live_on() {
     // At the prompt it only begins a new line, as ever.
     terminal.type_text("SELECT 'half");
     terminal.press("C-c");
+    eventually("psql prompts again", || {
+        terminal.screen().trim_end().ends_with("=>").then_some(())
+    });
     terminal.enter("SELECT 'still ' || 'here';");
     terminal.wait_for("still here");
     // A held statement is withdrawn the same way.

@@ -93,6 +93,8 @@ pub struct Reading {
     pub functions: Vec<String>,
     /// A value in reach is masked: some statement reads a masked relation or cannot be known not to.
     pub touches_masked: Reach,
+    /// A masked value decides, or flows to where it can be read without its mask, be it one that only the recording may not hold.
+    pub spreads: bool,
     /// The text could not be read as a whole; its one statement is unknown.
     pub problem: Option<Problem>,
     /// It must not pass, whatever policies say.
@@ -105,6 +107,7 @@ impl Reading {
     /// The same, where names may mean something else by the time it runs.
     pub fn uncertain(mut self) -> Self {
         self.touches_masked = Reach::BOTH;
+        self.spreads = true;
         for statement in &mut self.statements {
             let unknown = Effect::new(SqlAction::Unknown, crate::policy::Resource::Connection);
             if !statement.effects.contains(&unknown) {

@@ -60,6 +60,7 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
             reader.unknown();
         }
         reading.touches_masked |= reader.touches_masked;
+        reading.spreads |= reader.spreads;
         unresolved.append(&mut reader.unresolved);
         tables.extend(reader.tables.iter().cloned());
         functions.extend(reader.functions.iter().cloned());
@@ -202,6 +203,7 @@ fn unreadable(text: &str, world: &World<'_>, problem: Problem) -> Reading {
             touches_masked,
         }],
         touches_masked,
+        spreads: touches_masked.any(),
         problem: Some(problem),
         ..Reading::default()
     }

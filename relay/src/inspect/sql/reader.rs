@@ -24,6 +24,7 @@ pub(super) struct Reader<'w> {
     pub functions: BTreeSet<String>,
     pub unresolved: BTreeSet<String>,
     pub touches_masked: Reach,
+    pub spreads: bool,
     pub refused: Option<Refused>,
     /// search_path or role changes.
     pub scope_changes: bool,
@@ -61,6 +62,7 @@ impl<'w> Reader<'w> {
             functions: BTreeSet::new(),
             unresolved: BTreeSet::new(),
             touches_masked: Reach::default(),
+            spreads: false,
             refused: None,
             scope_changes: false,
             through: Vec::new(),
@@ -180,13 +182,13 @@ impl<'w> Reader<'w> {
         // What is unknown came with an effect of its own: a call, or `sql:unknown`.
         if origin.unknown {
             self.reaches_everything();
+            self.spreads = true;
         }
         for column in origin.copied.iter().chain(&origin.derived) {
             let client = self.world.masked.get(column).is_some();
-            self.touches_masked |= Reach {
-                client,
-                recording: self.world.recorded.get(column).is_some(),
-            };
+            let recording = self.world.recorded.get(column).is_some();
+            self.touches_masked |= Reach { client, recording };
+            self.spreads |= client || recording;
             if !client {
                 continue;
             }

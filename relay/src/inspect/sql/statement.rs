@@ -182,6 +182,7 @@ impl Reader<'_> {
         self.tables.extend(statement.tables.iter().cloned());
         self.functions.extend(statement.functions.iter().cloned());
         self.touches_masked |= statement.touches_masked;
+        self.spreads |= inner.spreads;
         self.unresolved.append(&mut inner.unresolved);
         if let Some(refused) = inner.refused {
             self.refused.get_or_insert(refused);

@@ -112,6 +112,7 @@ impl Reader<'_> {
         self.functions.append(&mut inner.functions);
         self.unresolved.append(&mut inner.unresolved);
         self.touches_masked |= inner.touches_masked;
+        self.spreads |= inner.spreads;
         self.named.append(&mut inner.named);
         self.views_read.extend(inner.views_read);
         self.nodes = inner.nodes;

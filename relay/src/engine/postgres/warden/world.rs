@@ -336,10 +336,9 @@ impl World {
     /// Masked values may flow into storage by a unit that is about to pass: into temporary tables too, which no mask names.
     pub(super) fn note(&mut self, unit: &Unit) {
         let infers = |effect: &Effect| effect.action == Action::Sql(SqlAction::Infer);
-        // Who may see them unmasked infers nothing, but the recording may not hold them either.
-        let writes = |effect: &Effect| !matches!(effect.action, Action::Sql(action) if matches!(action.group(), "sql:read" | "sql:catalog" | "sql:session"));
-        let tainted =
-            unit.effects.iter().any(infers) || unit.reading.touches_masked.recording && unit.effects.iter().any(writes);
+        // What it executes by name was read before.
+        let executes = !unit.runs.is_empty() && unit.reach.recording;
+        let tainted = executes || unit.reading.spreads || unit.effects.iter().any(infers);
         if tainted && !self.scope.temporary_tainted {
             self.scope.temporary_tainted = true;
             self.renew();
