@@ -12,16 +12,18 @@ fn people_log_in_at_keycloak_with_a_real_browser() {
         eprintln!("skipped: Keycloak and Chromium are part of a full run, `tests/run.sh --full`");
         return;
     };
-    let entry = |name: &str, more: &str| {
+    let entry = |name: &str, client: &str, more: &str| {
         format!(
-            "[[identity_provider]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"hoopctl\"\nscopes = [\"email\", \"profile\"]\n{more}\n",
+            "[[identity_provider]]\nname = \"{name}\"\nissuer = \"{}\"\nclient_id = \"{client}\"\nscopes = [\"email\", \"profile\"]\n{more}\n",
             keycloak.issuer
         )
     };
     let world = World::new()
-        .config(&entry("keycloak", ""))
+        .config(&entry("keycloak", "hoopctl", ""))
+        .config(&entry("strict", "hoopctl-pkce", ""))
         .config(&entry(
             "roles",
+            "hoopctl",
             "groups_claim = \"/realm_access/roles\"\nusername_claim = \"preferred_username\"",
         ))
         .start();
@@ -50,6 +52,20 @@ fn people_log_in_at_keycloak_with_a_real_browser() {
         (&json!("ana@example.com"), &json!(["dba", "engineers"]))
     );
     assert_eq!(ana.psql("SELECT 1").expect_code(0).stdout.trim(), "1");
+
+    // A client of which Keycloak demands PKCE: a device login without it is refused, the relay's own goes through.
+    let without = keycloak.device_login_without_pkce("hoopctl-pkce");
+    assert!(
+        without.starts_with("HTTP/1.1 400") && without.contains("code_challenge"),
+        "{without}"
+    );
+    let strict = world.stranger();
+    let mut login = start(&strict, &["--issuer", "strict"]);
+    let code = read_user_code(login.child().stderr.take().unwrap());
+    keycloak.click_through(&device_page, &code, "ana", folder.path());
+    login.finish().expect_code(0);
+    let who = strict.hoopctl(&["whoami", "-o", "json"]).expect_code(0).json();
+    assert_eq!(who["principal"], "ana@example.com");
 
     // In the browser, with PKCE, and groups of a nested claim.
     let again = world.stranger();

@@ -61,6 +61,14 @@ impl Keycloak {
         })
     }
 
+    /// Asks for the codes of a device login as a client that knows no PKCE; gives the whole answer.
+    #[track_caller]
+    pub fn device_login_without_pkce(&self, client: &str) -> String {
+        let (origin, realm) = self.issuer.split_once("/realms/").expect("a realm");
+        let path = format!("/realms/{realm}/protocol/openid-connect/auth/device");
+        crate::http::http(origin, "POST", &path, "", &format!("client_id={client}&scope=openid"))
+    }
+
     /// Logs a person in with Chromium at a page of Keycloak, typing a code where it is asked for; leaves pictures in `folder`.
     #[track_caller]
     pub fn click_through(&self, page: &str, user_code: &str, person: &str, folder: &Path) {

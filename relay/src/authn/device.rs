@@ -9,7 +9,8 @@
 //!
 //! Tokens go from the issuer to the relay and no further. The result can only become a certificate for the key of the
 //! CSR that started: this binding stands in for the nonce, which the device flow does not have. `poll` has the answer of
-//! the token endpoint; it is asked when `hoopctl` polls, so a login that nobody waits for asks nothing.
+//! the token endpoint; it is asked when `hoopctl` polls, so a login that nobody waits for asks nothing. Where the provider
+//! knows PKCE, the device code is tied to a secret of the relay's too: some providers demand it of their clients.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use hoop_shared::api::DevicePolled;
 use hoop_shared::refusal::{Code, Refusal};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Authn;
 use super::enrol::again;
@@ -33,6 +34,23 @@ mod start;
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The longest that a code may wait for its person: the shorter, the less time to talk somebody into typing a stranger's code.
 const LONGEST: Duration = Duration::from_secs(600);
+/// What a device login is redeemed with.
+pub(super) struct Codes {
+    device: SecretString,
+    /// The secret whose digest went along at the start (RFC 7636), where the provider knows PKCE: without it the code is worth nothing.
+    verifier: Option<SecretString>,
+}
+
+impl Codes {
+    /// What the token endpoint is asked with.
+    fn grant(&self) -> Vec<(&str, &str)> {
+        let verifier = self.verifier.as_ref().map(ExposeSecret::expose_secret);
+        let mut grant = vec![("grant_type", GRANT), ("device_code", self.device.expose_secret())];
+        grant.extend(verifier.map(|verifier| ("code_verifier", verifier)));
+        grant
+    }
+}
+
 /// A poll that comes this much early waits for the interval to end instead of being sent away.
 const EARLY: Duration = Duration::from_secs(1);
 
@@ -64,7 +82,7 @@ impl Authn {
                 trouble: None,
             });
         };
-        let (State::Polls(_) | State::Ended(_), Grant::Device(code)) = (&*state, &waiting.grant) else {
+        let (State::Polls(_) | State::Ended(_), Grant::Device(codes)) = (&*state, &waiting.grant) else {
             return Err(again("this login is over, or never began"));
         };
         let step = match &mut *state {
@@ -81,9 +99,8 @@ impl Authn {
                 if Instant::now() >= waiting.ends {
                     Step::Expired
                 } else {
-                    let grant = [("grant_type", GRANT), ("device_code", code.expose_secret())];
                     let http = waiting.asked.person.issuer.http();
-                    let answer = waiting.endpoint.ask(http, &grant).await;
+                    let answer = waiting.endpoint.ask(http, &codes.grant()).await;
                     waits.take(answer, Instant::now())
                 }
             }

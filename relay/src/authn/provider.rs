@@ -24,6 +24,17 @@ pub(super) struct LoginMetadata {
     /// RFC 9207, section 3.
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
+    /// RFC 8414, section 2.
+    #[serde(default)]
+    code_challenge_methods_supported: Option<Vec<String>>,
+}
+
+impl LoginMetadata {
+    /// Whether the provider says that it knows PKCE (RFC 7636) with SHA-256.
+    pub(super) fn knows_pkce(&self) -> bool {
+        let methods = self.code_challenge_methods_supported.as_ref();
+        methods.is_some_and(|methods| methods.iter().any(|method| method == "S256"))
+    }
 }
 
 impl AdditionalProviderMetadata for LoginMetadata {}

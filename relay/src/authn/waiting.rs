@@ -10,12 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hoop_shared::api::Enrolled;
 use hoop_shared::refusal::{Code, Refusal};
-use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use super::authority::ClientKey;
 use super::browser::Redirect;
-use super::device::Waits;
+use super::device::{Codes, Waits};
 use super::enrol::again;
 use super::issuer::Person;
 use super::limits::Rate;
@@ -49,8 +48,8 @@ pub(super) struct Waiting {
 
 /// What the token endpoint is asked with.
 pub(super) enum Grant {
-    /// The device code.
-    Device(SecretString),
+    /// The device code, and what proves that it was asked for here.
+    Device(Codes),
     /// An authorization code that is still to come.
     Browser(Redirect),
 }

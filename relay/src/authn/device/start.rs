@@ -5,7 +5,7 @@ use std::time::Instant;
 use hoop_shared::api::DeviceStarted;
 use hoop_shared::refusal::{Code, Refusal};
 use openidconnect::core::{CoreClient, CoreDeviceAuthorizationResponse};
-use openidconnect::{AuthType, ClientId, ClientSecret, RequestTokenError, Scope};
+use openidconnect::{AuthType, ClientId, ClientSecret, PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::http::HttpError;
@@ -13,10 +13,10 @@ use super::super::issuer::Person;
 use super::super::provider::presentable;
 use super::super::token::unprintable;
 use super::super::token_endpoint::Endpoint;
-use super::super::waiting::{Grant, State, Waiting};
+use super::super::waiting::{Grant, State, Waiting, secret};
 use super::super::{Applicant, Authn};
-use super::LONGEST;
 use super::poll::Waits;
+use super::{Codes, LONGEST};
 
 /// The longest user code that is passed on.
 const LONGEST_CODE: usize = 64;
@@ -35,7 +35,11 @@ impl Authn {
         let asked = self.begin(csr, provider, applicant).await?;
         let started = authorize(&asked.person).await;
         self.record_beginning(&asked, &started).await;
-        let (codes, endpoint) = started?;
+        let Started {
+            codes,
+            verifier,
+            endpoint,
+        } = started?;
         let life = codes.expires_in().min(LONGEST);
         let shown = shown(&codes)?;
         let waits = Waits::new(codes.interval(), Instant::now());
@@ -44,7 +48,10 @@ impl Authn {
             asked,
             ends: Instant::now() + life,
             endpoint,
-            grant: Grant::Device(SecretString::from(codes.device_code().secret().clone())),
+            grant: Grant::Device(Codes {
+                device: SecretString::from(codes.device_code().secret().clone()),
+                verifier,
+            }),
             state: tokio::sync::Mutex::new(State::Polls(waits)),
         })?;
         Ok(DeviceStarted {
@@ -59,8 +66,16 @@ impl Authn {
     }
 }
 
-/// Asks the provider for codes. Gives them with the endpoint where their token is.
-async fn authorize(person: &Person) -> Result<(CoreDeviceAuthorizationResponse, Endpoint), Refusal> {
+/// A device login that the provider knows.
+struct Started {
+    codes: CoreDeviceAuthorizationResponse,
+    verifier: Option<SecretString>,
+    /// Where its token is.
+    endpoint: Endpoint,
+}
+
+/// Asks the provider for codes.
+async fn authorize(person: &Person) -> Result<Started, Refusal> {
     let config = &person.config;
     let provider = person.provider().await?;
     let metadata = provider.metadata;
@@ -71,6 +86,11 @@ async fn authorize(person: &Person) -> Result<(CoreDeviceAuthorizationResponse, 
         ));
     };
     person.check(device.as_str())?;
+    // Standards say nothing of PKCE here; a provider that does not name it is not asked for it.
+    let verifier = match metadata.additional_metadata().knows_pkce() {
+        true => Some(secret()?),
+        false => None,
+    };
     let secret = config
         .client_secret
         .as_ref()
@@ -83,6 +103,12 @@ async fn authorize(person: &Person) -> Result<(CoreDeviceAuthorizationResponse, 
         })
         .set_device_authorization_url(device);
     let mut request = client.exchange_device_code();
+    if let Some(verifier) = &verifier {
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
+        request = request
+            .add_extra_param("code_challenge", challenge.as_str().to_owned())
+            .add_extra_param("code_challenge_method", challenge.method().as_str().to_owned());
+    }
     for scope in person.scopes() {
         request = request.add_scope(Scope::new(scope.clone()));
     }
@@ -99,7 +125,11 @@ async fn authorize(person: &Person) -> Result<(CoreDeviceAuthorizationResponse, 
             }
             RequestTokenError::Other(problem) => person.unfit(&problem),
         })?;
-    Ok((codes, provider.endpoint))
+    Ok(Started {
+        codes,
+        verifier: verifier.map(SecretString::from),
+        endpoint: provider.endpoint,
+    })
 }
 
 /// What the person is shown, checked.

@@ -38,6 +38,51 @@ async fn a_person_logs_in_and_no_token_comes_along() {
 }
 
 #[tokio::test]
+async fn a_provider_that_knows_pkce_gets_a_challenge_and_then_its_secret() {
+    let field = |body: &str, name: &str| -> Option<String> {
+        let mut fields = openidconnect::url::form_urlencoded::parse(body.as_bytes());
+        fields.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    };
+    let mut challenges = Vec::new();
+    for methods in [json!(["plain", "S256"]), json!(["S256"])] {
+        let fresh = World::start().await;
+        let discovery = json!({"code_challenge_methods_supported": methods});
+        fresh.issuer.script.lock().unwrap().discovery = discovery.as_object().unwrap().clone();
+        fresh
+            .issuer
+            .answer_token(&fresh.signer.token(&fresh.person("ana", &[])));
+        let started = fresh.start_login().await.unwrap();
+        fresh.poll(&started.login).await.unwrap();
+        let asked = fresh.issuer.script.lock().unwrap().asked.clone();
+        assert_eq!(field(&asked[0], "code_challenge_method").as_deref(), Some("S256"));
+        let (challenge, verifier) = (
+            field(&asked[0], "code_challenge").unwrap(),
+            field(&asked[1], "code_verifier").unwrap(),
+        );
+        assert!(verifier.len() >= 43, "RFC 7636, section 4.1: {verifier}");
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+        assert_eq!(challenge, super::super::testing::encode(digest.as_ref()));
+        challenges.push(challenge);
+    }
+    assert_ne!(challenges[0], challenges[1], "each login has its own");
+
+    // Others are asked as RFC 8628 has it.
+    let world = World::start().await;
+    world
+        .issuer
+        .answer_token(&world.signer.token(&world.person("ana", &[])));
+    let started = world.start_login().await.unwrap();
+    world.poll(&started.login).await.unwrap();
+    let asked = world.issuer.script.lock().unwrap().asked.clone();
+    for body in &asked {
+        assert!(
+            !body.contains("code_challenge") && !body.contains("code_verifier"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_was_lost_is_given_again() {
     let world = World::start().await;
     world
