@@ -17,6 +17,7 @@ mod doctor;
 mod endings;
 mod examples;
 mod exec;
+mod exec_types;
 mod fuzz;
 mod holding;
 mod keycloak;

@@ -9,7 +9,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use hoop_shared::wire::run::{Held, Says, WORD_FIELD, Word};
 use postgres_protocol::message::backend::{DataRowBody, ErrorFields, Header, Message};
 
-use super::types::{self, Shape};
+use super::types::{Shape, Types};
 use crate::error::Error;
 
 /// The longest message, in bytes: what PostgreSQL sends at most.
@@ -85,6 +85,7 @@ pub struct Messages {
     input: BytesMut,
     /// What marks the relay's own words; without one there are none.
     mark: Option<String>,
+    types: Types,
 }
 
 impl Messages {
@@ -93,6 +94,7 @@ impl Messages {
         Self {
             input: BytesMut::new(),
             mark,
+            types: Types::default(),
         }
     }
 
@@ -131,7 +133,7 @@ impl Messages {
         }
     }
 
-    fn meaning(&self, message: Message) -> Result<Option<Event>, Error> {
+    fn meaning(&mut self, message: Message) -> Result<Option<Event>, Error> {
         let broken = |error: io::Error| not_understood(&error);
         Ok(Some(match message {
             Message::RowDescription(body) => Event::Columns(
@@ -139,8 +141,8 @@ impl Messages {
                     .map(|field| {
                         Ok(Column {
                             name: field.name().to_owned(),
-                            type_name: types::name(field.type_oid()),
-                            shape: Shape::of(field.type_oid()),
+                            type_name: self.types.name(field.type_oid()),
+                            shape: self.types.shape(field.type_oid()),
                         })
                     })
                     .collect()
@@ -152,7 +154,7 @@ impl Messages {
             Message::CopyInResponse(_) => Event::CopyIn,
             Message::CommandComplete(body) => Event::Complete(body.tag().map_err(broken)?.to_owned()),
             Message::ErrorResponse(body) => Event::Failed(self.failure(body.fields()).map_err(broken)?),
-            Message::NoticeResponse(body) => self.notice(body.fields()).map_err(broken)?,
+            Message::NoticeResponse(body) => return self.notice(body.fields()).map_err(broken),
             Message::ReadyForQuery(_) => Event::Ready,
             Message::AuthenticationOk
             | Message::BackendKeyData(_)
@@ -170,12 +172,16 @@ impl Messages {
         }))
     }
 
-    fn notice(&self, fields: ErrorFields<'_>) -> io::Result<Event> {
+    fn notice(&mut self, fields: ErrorFields<'_>) -> io::Result<Option<Event>> {
         let said = Said::read(fields, self.mark.as_deref())?;
-        Ok(match said.word {
+        Ok(Some(match said.word {
             Some(Says::Held(held)) => Event::Held(held),
             Some(Says::Masked(values)) => Event::Masked(values),
             Some(Says::Cut(rows)) => Event::Cut(rows),
+            Some(Says::Types(types)) => {
+                self.types.learn(types);
+                return Ok(None);
+            }
             Some(Says::Refused(_)) | None => {
                 let mut text = format!("{}: {}", said.severity, said.message);
                 for (name, more) in [("detail", said.detail), ("hint", said.hint)] {
@@ -185,7 +191,7 @@ impl Messages {
                 }
                 Event::Notice(text)
             }
-        })
+        }))
     }
 
     fn failure(&self, fields: ErrorFields<'_>) -> io::Result<Error> {

@@ -14,6 +14,7 @@ pub mod conversation;
 pub mod follow;
 pub mod job;
 pub mod messages;
+pub mod nested;
 pub mod rows;
 pub mod script;
 pub mod types;

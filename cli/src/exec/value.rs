@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::nested;
 use super::types::Shape;
-
-/// How deep arrays may be nested (PostgreSQL, `MAXDIM`).
-const DEEPEST: usize = 6;
 
 /// Appends a value as JSON; `None` is null.
 pub fn json(out: &mut Vec<u8>, shape: &Shape, value: Option<&[u8]>) {
@@ -21,7 +19,8 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
-fn text(out: &mut Vec<u8>, shape: &Shape, value: &str) {
+/// Appends a value from its text.
+pub(super) fn text(out: &mut Vec<u8>, shape: &Shape, value: &str) {
     match shape {
         Shape::Bool if value == "t" => out.extend_from_slice(b"true"),
         Shape::Bool if value == "f" => out.extend_from_slice(b"false"),
@@ -38,13 +37,19 @@ fn text(out: &mut Vec<u8>, shape: &Shape, value: &str) {
             );
         }
         Shape::Array(element, delimiter) => {
-            let start = out.len();
-            if array(out, element, *delimiter, value).is_none() {
-                out.truncate(start);
-                string(out, value);
-            }
+            whole_or_string(out, value, |out| nested::array(out, element, *delimiter, value));
         }
+        Shape::Row(columns) => whole_or_string(out, value, |out| nested::row(out, columns, value)),
         Shape::Bool | Shape::Number | Shape::Json | Shape::Text => string(out, value),
+    }
+}
+
+/// What cannot be read as its type says is a string.
+fn whole_or_string(out: &mut Vec<u8>, value: &str, read: impl FnOnce(&mut Vec<u8>) -> Option<()>) {
+    let start = out.len();
+    if read(out).is_none() {
+        out.truncate(start);
+        string(out, value);
     }
 }
 
@@ -101,103 +106,6 @@ fn iso(text: &str, zoned: bool) -> Cow<'_, str> {
         _ => "",
     };
     Cow::Owned(format!("{date}T{time}{minutes}{era}"))
-}
-
-/// Appends an array from its text (PostgreSQL, "Array Input and Output Syntax"); `None` where it is none.
-fn array(out: &mut Vec<u8>, element: &Shape, delimiter: u8, value: &str) -> Option<()> {
-    if delimiter == b' ' {
-        out.push(b'[');
-        for (index, item) in value.split_ascii_whitespace().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            text(out, element, item);
-        }
-        out.push(b']');
-        return Some(());
-    }
-    // Bounds other than from 1 stand in front: `[0:2]={…}`.
-    let body = if value.starts_with('[') {
-        value
-            .split_once("]={")
-            .map(|(_, body)| body)
-            .map(|body| &value[value.len() - body.len() - 1..])?
-    } else {
-        value
-    };
-    let mut reader = Items {
-        rest: body,
-        element,
-        delimiter: char::from(delimiter),
-    };
-    reader.list(out, 1)?;
-    reader.rest.is_empty().then_some(())
-}
-
-struct Items<'a> {
-    rest: &'a str,
-    element: &'a Shape,
-    delimiter: char,
-}
-
-impl Items<'_> {
-    fn take(&mut self, wanted: char) -> bool {
-        match self.rest.strip_prefix(wanted) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn list(&mut self, out: &mut Vec<u8>, depth: usize) -> Option<()> {
-        if depth > DEEPEST || !self.take('{') {
-            return None;
-        }
-        out.push(b'[');
-        if !self.take('}') {
-            loop {
-                if self.rest.starts_with('{') {
-                    self.list(out, depth + 1)?;
-                } else {
-                    self.item(out)?;
-                }
-                if self.take('}') {
-                    break;
-                }
-                if !self.take(self.delimiter) {
-                    return None;
-                }
-                out.push(b',');
-            }
-        }
-        out.push(b']');
-        Some(())
-    }
-
-    fn item(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        let quoted = self.take('"');
-        let mut item = String::new();
-        let mut characters = self.rest.char_indices();
-        let end = loop {
-            let (at, c) = characters.next()?;
-            match c {
-                '\\' => item.push(characters.next()?.1),
-                '"' if quoted => break at + 1,
-                '}' if !quoted => break at,
-                c if !quoted && c == self.delimiter => break at,
-                c => item.push(c),
-            }
-        };
-        self.rest = self.rest.get(end..)?;
-        if !quoted && item == "NULL" {
-            out.extend_from_slice(b"null");
-        } else {
-            text(out, self.element, &item);
-        }
-        Some(())
-    }
 }
 
 #[cfg(test)]

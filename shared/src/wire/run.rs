@@ -64,6 +64,31 @@ pub enum Says {
     Masked(u64),
     /// So many rows of the statement that is done were not kept.
     Cut(u64),
+    /// What the types are that the columns of the next result have, as far as they are not PostgreSQL's own; and those in them.
+    Types(Vec<NamedType>),
+}
+
+/// A type that the target's people or an extension made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedType {
+    /// Its number in `pg_type`.
+    pub oid: u32,
+    /// `schema.name`, with `[]` behind an array's.
+    pub name: String,
+    /// What its values are.
+    pub values: TypeValues,
+}
+
+/// What the values of a type are. Domains are not told: their values are those of the type below.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypeValues {
+    /// Text in a form of their own: an enum, a range, an extension's.
+    Text,
+    /// Arrays of this type's values.
+    Array(u32),
+    /// Rows with these columns: names and types.
+    Row(Vec<(String, u32)>),
 }
 
 /// An operation that waits for people.
@@ -97,6 +122,23 @@ mod tests {
             Says::Held(held),
             Says::Masked(7),
             Says::Cut(1),
+            Says::Types(vec![
+                NamedType {
+                    oid: 16_400,
+                    name: "public.mood".to_owned(),
+                    values: TypeValues::Text,
+                },
+                NamedType {
+                    oid: 16_401,
+                    name: "public.mood[]".to_owned(),
+                    values: TypeValues::Array(16_400),
+                },
+                NamedType {
+                    oid: 16_402,
+                    name: "public.pair".to_owned(),
+                    values: TypeValues::Row(vec![("a".to_owned(), 23)]),
+                },
+            ]),
         ] {
             let word = Word {
                 mark: "m".to_owned(),

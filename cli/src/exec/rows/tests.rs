@@ -16,7 +16,7 @@ fn rows(output: Output, null: Option<&str>) -> Rows {
 fn column(name: &str, oid: u32) -> Column {
     Column {
         name: name.to_owned(),
-        type_name: crate::exec::types::name(oid),
+        type_name: crate::exec::types::Types::default().name(oid),
         shape: Shape::of(oid),
     }
 }

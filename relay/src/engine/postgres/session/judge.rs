@@ -301,6 +301,11 @@ pub trait Judge {
     fn remark(&mut self) -> Option<Report> {
         None
     }
+
+    /// What the client is told about the types of the result that comes next, before it is described.
+    fn types(&self, _columns: &[Column]) -> Option<Report> {
+        None
+    }
 }
 
 /// Asks in band what names mean for the session: its schemas in search order, the name of its temporary one if it has one, and the

@@ -128,9 +128,17 @@ impl<J: Judge> Conversation<J> {
             _ => None,
         };
         self.judge.outcome(run.operation, Outcome::Described(columns));
+        self.name_types(columns);
         self.expected.push_front(Expect::Query(run));
         if let Some(problem) = unmaskable.filter(|_| !self.stopped) {
             self.stop(&Unmaskable(problem));
+        }
+    }
+
+    /// Tells a client that wants to know what the types of the result are that comes next.
+    pub(super) fn name_types(&mut self, columns: &[Column]) {
+        if let Some(remark) = self.judge.types(columns).filter(|_| !self.stopped) {
+            self.say(&remark);
         }
     }
 

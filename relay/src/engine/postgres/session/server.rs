@@ -155,6 +155,9 @@ impl<J: Judge> Conversation<J> {
             (server::NO_DATA, Expect::DescribeStatement { half: true, .. }) => {}
             (server::ROW_DESCRIPTION, Expect::DescribePortal { portal, ours }) => {
                 let columns = backend::row_description(frame.body())?;
+                if !ours {
+                    self.name_types(&columns);
+                }
                 if let Some(portal) = portal {
                     self.described(&portal, columns);
                 }

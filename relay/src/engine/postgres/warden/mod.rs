@@ -10,6 +10,7 @@ mod account;
 mod estimate;
 mod hold;
 mod masks;
+mod types;
 mod words;
 mod world;
 
@@ -317,6 +318,18 @@ impl Judge for Warden {
         let mut remark = Report::new(Severity::Notice, "00000", format!("{masked} values are masked"));
         remark.word = Some(run.word(Says::Masked(masked))?);
         (masked > 0).then_some(remark)
+    }
+
+    fn types(&self, columns: &[Column]) -> Option<Report> {
+        let run = self.session.run()?;
+        let types = types::named(self.world.catalog(), columns)?;
+        // A name is text like any other: where a detector finds something in one, none is told.
+        if types::words(&types).any(|name| self.detected(name.as_bytes()).is_some()) {
+            return None;
+        }
+        let mut remark = Report::new(Severity::Notice, "00000", format!("{} types are named", types.len()));
+        remark.word = Some(run.word(Says::Types(types))?);
+        Some(remark)
     }
 }
 
