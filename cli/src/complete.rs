@@ -106,10 +106,20 @@ fn listed_requests(path: &str, wanted: impl Fn(&Request, &str) -> bool) -> Vec<C
 
 /// Recorded sessions that one may see, the newest first.
 pub fn sessions() -> Vec<CompletionCandidate> {
+    listed_sessions(|_| true)
+}
+
+/// Those of them that have not ended.
+pub fn running_sessions() -> Vec<CompletionCandidate> {
+    listed_sessions(|session| session.ended.is_none())
+}
+
+fn listed_sessions(wanted: impl Fn(&SessionSummary) -> bool) -> Vec<CompletionCandidate> {
     let path = format!("/v1/sessions?limit={MOST}");
     let listed = ask(async |relay| relay.get::<Vec<SessionSummary>>(&path).await);
     let listed = listed.into_iter().flatten();
     listed
+        .filter(|session| wanted(session))
         .filter_map(|session| {
             let state = if session.ended.is_some() { "ended" } else { "running" };
             let help = format!("{state}, {} on {}", session.principal, session.connection);
@@ -195,6 +205,38 @@ fn candidate(value: &str, help: &str) -> Option<CompletionCandidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every argument below a command, with the words that lead to it.
+    fn arguments(command: &clap::Command, words: &str, found: &mut Vec<(String, clap::Arg)>) {
+        let words = format!("{words} {}", command.get_name());
+        let own = command.get_arguments().filter(|argument| !argument.is_hide_set());
+        found.extend(own.map(|argument| (words.clone(), argument.clone())));
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            arguments(inner, &words, found);
+        }
+    }
+
+    #[test]
+    fn every_name_that_only_the_relay_knows_is_offered() {
+        let mut all = Vec::new();
+        arguments(&Cli::command(), "", &mut all);
+        let mut asked = 0;
+        for (command, argument) in all {
+            let id = argument.get_id().as_str();
+            // `name` is a connection's, `id` a session's or request's; what else takes an ID says so.
+            let takes_id = argument
+                .get_value_names()
+                .is_some_and(|names| names.iter().any(|name| name == "ID"));
+            if matches!(id, "name" | "id" | "connection" | "session" | "request") || takes_id {
+                asked += 1;
+                assert!(
+                    argument.get::<clap_complete::engine::ArgValueCandidates>().is_some(),
+                    "{command} {id}"
+                );
+            }
+        }
+        assert!(asked >= 12, "{asked}");
+    }
 
     #[test]
     fn a_name_that_a_shell_could_read_as_more_is_not_offered() {

@@ -50,6 +50,7 @@ fn bash_completes_commands_and_the_names_that_the_relay_knows() {
     let (id, session) = (request["id"].as_str().unwrap(), request["session"].as_str().unwrap());
     assert_eq!(bash(&bo, &["hoopctl", "conn"]), ["connect"]);
     assert_eq!(bash(&bo, &["hoopctl", "connect", "db"]), ["db-prod"]);
+    assert_eq!(bash(&bo, &["hoopctl", "exec", "db"]), ["db-prod"]);
     assert_eq!(bash(&bo, &["hoopctl", "ls", "--tag", "env"]), ["env:demo"]);
     assert_eq!(bash(&bo, &["hoopctl", "approve", "r-"]), [id]);
     assert_eq!(bash(&bo, &["hoopctl", "requests", "show", "r-"]), [id]);
@@ -60,6 +61,17 @@ fn bash_completes_commands_and_the_names_that_the_relay_knows() {
     );
     assert_eq!(bash(&ana, &["hoopctl", "requests", "cancel", "r-"]), [id]);
     assert_eq!(bash(&ana, &["hoopctl", "sessions", "show", "s-"]), [session]);
+    assert_eq!(bash(&ana, &["hoopctl", "requests", "wait", "r-"]), [id]);
+    // What has ended can be looked at, but not ended again.
+    ana.psql("SELECT 1").expect_code(0);
+    assert_eq!(bash(&ana, &["hoopctl", "sessions", "kill", "s-"]), [session]);
+    for looked_at in ["show", "replay", "verify"] {
+        assert_eq!(
+            bash(&ana, &["hoopctl", "sessions", looked_at, "s-"]).len(),
+            2,
+            "{looked_at}"
+        );
+    }
     assert_eq!(bash(&ana, &["hoopctl", "--profile", "def"]), ["default"]);
     assert_eq!(
         bash(&ana, &["hoopctl", "--profile", "other", "connect", "db"]),

@@ -8,6 +8,7 @@
 )]
 
 mod approving;
+mod at_hand;
 mod attacks;
 mod bad_input;
 mod blocking;
@@ -18,6 +19,7 @@ mod endings;
 mod examples;
 mod exec;
 mod exec_types;
+mod exec_waiting;
 mod fuzz;
 mod holding;
 mod keycloak;

@@ -1,43 +1,11 @@
 //! The way to the target: TLS in all four modes and every login that PostgreSQL has a password for, against a real server.
 
-use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hoop_tests::{Cluster, Extra, Finished, World, run};
+use hoop_tests::{Authority, Cluster, Extra, Finished, World};
 
 const SECRET: &str = "t0p-secret-of-the-target";
-
-/// A CA, and the folder of what it signed.
-struct Authority(tempfile::TempDir);
-
-impl Authority {
-    fn new() -> Self {
-        let authority = Self(tempfile::tempdir().unwrap());
-        let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority";
-        authority.openssl(&format!("{request} -keyout ca.key -out ca.pem"));
-        authority
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let mut openssl = Command::new("openssl");
-        run(openssl.args(arguments.split(' ')).current_dir(self.0.path())).expect_code(0);
-    }
-
-    /// Certificate and key of a server at an IP address, PEM.
-    fn server(&self, address: &str) -> (String, String) {
-        std::fs::write(self.0.path().join("names"), format!("subjectAltName=IP:{address}\n")).unwrap();
-        self.openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key -out server.csr");
-        self.openssl(
-            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem",
-        );
-        (self.read("server.pem"), self.read("server.key"))
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.path().join(name)).unwrap()
-    }
-}
 
 /// One server that speaks TLS, known as 127.0.0.1 and not as localhost, with a role for each way to log in.
 struct Target {

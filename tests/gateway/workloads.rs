@@ -1,6 +1,6 @@
 //! Jobs without a person: the guides' own YAML from a clean container, and every token that must not log in.
 
-use hoop_tests::{Finished, Job, Platform, World, WorldBuilder, block_of_guide};
+use hoop_tests::{Authority, Finished, Job, Platform, World, WorldBuilder, block_of_guide};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
@@ -76,6 +76,10 @@ fn the_guides_github_workflow_works_as_printed() {
         .run(&["bash", "-e", "-c"], "hoopctl login --workload")
         .expect_code(4);
     assert!(done.stderr.contains("permissions: id-token: write"), "{}", done.stderr);
+    let done = without
+        .run(&["bash", "-e", "-c"], "hoopctl exec db-prod -c 'SELECT 1'")
+        .expect_code(4);
+    assert!(done.stderr.contains("permissions: id-token: write"), "{}", done.stderr);
 }
 
 #[test]
@@ -131,7 +135,9 @@ fn the_guides_kubernetes_job_works_as_printed() {
             .unwrap()
     );
     let mut job = Job::new(&world);
-    job.variable("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+    // Container runtimes set a home, writable or not.
+    job.variable("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+        .variable("HOME", "/root");
     for variable in container["env"].as_vec().expect("variables") {
         let value = text(variable, &["value"]).replace("relay.example.com", &world.relay);
         job.variable(text(variable, &["name"]), &value);
@@ -161,12 +167,19 @@ fn the_guides_kubernetes_job_works_as_printed() {
 fn the_guides_generic_job_works_as_printed() {
     let platform = Platform::start();
     let world = world_of("workloads.md", &platform).start();
-    let mut job = Job::new(&world);
-    job.variable("TOKEN_FILE", "/var/run/secrets/hoop/of-the-platform")
-        .projected("of-the-platform", &platform.token("github", "hoop"));
-    let script = block_of_guide("workloads.md", "sh", 0).replace("relay.example.com", &world.relay);
-    let done = job.run(&["sh", "-euc"], &script);
-    expect_the_count_of_orders(&world, done, "ci:repo:acme/shop:ref:refs/heads/main");
+    // With `exec` alone, and with a login before a client of one's own.
+    for blocks in [&[0][..], &[0, 1]] {
+        let mut job = Job::new(&world);
+        job.variable("TOKEN_FILE", "/var/run/secrets/hoop/of-the-platform")
+            .projected("of-the-platform", &platform.token("github", "hoop"));
+        let script: String = blocks
+            .iter()
+            .map(|place| block_of_guide("workloads.md", "sh", *place))
+            .collect();
+        let script = script.replace("relay.example.com", &world.relay);
+        let done = job.run(&["sh", "-euc"], &script);
+        expect_the_count_of_orders(&world, done, "ci:repo:acme/shop:ref:refs/heads/main");
+    }
 }
 
 #[test]
@@ -319,5 +332,64 @@ fn a_token_is_for_the_first_key_that_presents_it() {
         assert!(done.stderr.contains("used with another key before"), "{}", done.stderr);
         assert!(!done.stderr.contains(&token), "the token is not shown");
         assert!(!world.relay_log().contains(&token[..80]), "nor logged");
+    }
+}
+
+#[test]
+fn an_issuer_with_a_private_ca_is_known_by_it_and_by_nothing_else() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.server("127.0.0.1");
+    let platform = Platform::start_with_tls(&authority.path("server.pem"), &authority.path("server.key"));
+    assert!(platform.issuer.starts_with("https://"));
+    let world_with = |ca: &str, text: &str| {
+        let people = format!(
+            "[[identity_provider]]\nname = \"okta\"\nissuer = \"{}\"\nclient_id = \"people\"\n{ca}\n",
+            platform.issuer
+        );
+        let workloads = format!(
+            "[[workload_identity]]\nname = \"ci\"\nissuer = \"{}\"\naudience = \"hoop\"\ngroups = {{ ci = {{ repository = \"acme/shop\" }} }}\n{ca}\n",
+            platform.issuer
+        );
+        World::new()
+            .config(&people)
+            .config(&workloads)
+            .file("issuer-ca.pem", text)
+            .start()
+    };
+    let log_in = |world: &World| {
+        let mut login = world.stranger().command(&["login", &world.relay, "--workload"]);
+        hoop_tests::run(
+            login
+                .env("HOOPCTL_CA_FILE", &world.ca)
+                .env("HOOPCTL_ID_TOKEN", platform.token("github", "hoop")),
+        )
+    };
+    // Whether the relay reaches the same issuer for people.
+    let reaches_for_people = |world: &World| {
+        let ana = world.stranger();
+        ana.log_in_with(&["--ca", &world.ca.display().to_string(), "--issuer", "dev"], "ana");
+        let doctor = ana.hoopctl(&["doctor", "-o", "json"]).json();
+        let checks = doctor.as_array().expect("checks").iter();
+        let okta = checks.filter(|check| {
+            check["check"] == "provider" && check["detail"].as_str().is_some_and(|text| text.contains("okta"))
+        });
+        okta.map(|check| check["ok"].as_bool().expect("a word"))
+            .collect::<Vec<_>>()
+    };
+    let world = world_with("ca = \"issuer-ca.pem\"", &authority.read("ca.pem"));
+    log_in(&world).expect_code(0);
+    assert_eq!(reaches_for_people(&world), [true]);
+    // Neither without it, nor with another one of the same name.
+    for (ca, text) in [("", String::new()), ("ca = \"issuer-ca.pem\"", stranger.read("ca.pem"))] {
+        let world = world_with(ca, &text);
+        let refused = log_in(&world);
+        assert_eq!(refused.code, 9, "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("issuer cannot be asked") || refused.stderr.contains("cannot be asked"),
+            "{}",
+            refused.stderr
+        );
+        assert_eq!(reaches_for_people(&world), [false]);
+        assert!(world.relay_log().contains("certificate"), "{}", world.relay_log());
     }
 }

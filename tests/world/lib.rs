@@ -13,6 +13,7 @@
     reason = "a test that cannot go on must say where"
 )]
 
+mod authority;
 mod http;
 mod job;
 mod keycloak;
@@ -26,6 +27,7 @@ mod relay;
 mod terminal;
 mod wire;
 
+pub use authority::Authority;
 pub use job::Job;
 pub use keycloak::Keycloak;
 pub use network::Network;

@@ -15,6 +15,7 @@ use crate::process::Running;
 pub struct Platform {
     /// The issuer's URL.
     pub issuer: String,
+    mint: String,
     runtime: String,
     _process: Running,
 }
@@ -22,9 +23,19 @@ pub struct Platform {
 impl Platform {
     /// Starts it.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one whose issuer speaks TLS with this certificate for 127.0.0.1 and its key, PEM files.
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Self {
+        Self::start_with(&[certificate, key])
+    }
+
+    fn start_with(files: &[&Path]) -> Self {
         let child = Command::new("node")
             .arg(script("platform.mjs"))
             .arg(free_port().to_string())
+            .args(files)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -39,6 +50,7 @@ impl Platform {
         let text = |key: &str| ready[key].as_str().expect("text").to_owned();
         Self {
             issuer: text("issuer"),
+            mint: text("mint"),
             runtime: text("runtime"),
             _process: process,
         }
@@ -64,7 +76,7 @@ impl Platform {
     /// A token as the test wants it; what may be wanted stands in `oidc/platform.mjs`.
     #[track_caller]
     pub fn mint(&self, wish: &Value) -> String {
-        let answer = http(&self.issuer, "POST", "/mint", "", &wish.to_string());
+        let answer = http(&self.mint, "POST", "/mint", "", &wish.to_string());
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
         assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
         // Short answers come in one chunk or with a length.

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hoop_shared::refusal::Code;
 use hoop_shared::wire::run::LONGEST_KEY;
 
 use crate::command::connect::{self, ConnectArgs};
+use crate::complete;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exec::follow::{Follow, Part};
@@ -42,6 +44,7 @@ NULL: `NULL` in a table, nothing in CSV (the empty text is \"\" there), null in 
 Values in JSON are as PostgreSQL's to_json has them.")]
 pub struct ExecArgs {
     /// The connection, as `hoopctl ls` names it
+    #[arg(add = ArgValueCandidates::new(complete::connections))]
     name: String,
     /// A statement to run; may be given several times
     #[arg(short, long = "command", value_name = "STATEMENT", conflicts_with = "file")]

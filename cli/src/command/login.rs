@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::whoami;
-use crate::context::{Context, rfc3339};
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::login::{self, Request, trust::AskedTrust, workload::DEFAULT_AUDIENCE};
-use crate::printer::escape;
 use crate::relay_address::RelayAddress;
 use hoop_shared::refusal::Code;
 
@@ -88,18 +87,7 @@ pub async fn run(arguments: LoginArgs, context: &Context) -> Result<u8> {
     if printer.is_json() {
         whoami::show(&enrolled.whoami, printer)?;
     } else {
-        let who = &enrolled.whoami;
-        let groups = if who.groups.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", who.groups.join(", "))
-        };
-        printer.say(format_args!(
-            "logged in at {relay} as {}{} until {}",
-            escape::line(&who.principal),
-            escape::line(&groups),
-            rfc3339(enrolled.expires()?)
-        ));
+        printer.say(login::sentence(&enrolled)?);
     }
     Ok(0)
 }

@@ -12,7 +12,7 @@ use super::conversation::{Conversation, farewell, messages_of};
 use super::messages::Event;
 use super::rows::{Layout, Pipe, Rows};
 use super::script::Unit;
-use super::waiting::{Patience, Tick, Waiting};
+use super::waiting::{IN_A_LOG, Patience, Tick, Waiting};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -121,6 +121,8 @@ impl Job {
             Patience::For(longest) => Instant::now().checked_add(longest),
             Patience::Ttl | Patience::None => None,
         };
+        // What the relay said: the session itself waits for approval.
+        let mut said: Option<String> = None;
         loop {
             let deadline = async {
                 match over {
@@ -135,12 +137,18 @@ impl Job {
                     if self.patience == Patience::None {
                         over = Some(Instant::now());
                     }
+                    said = Some(notice);
                 }
-                () = deadline => {
-                    let message = "the session itself waits for approval, and cannot be left: it was withdrawn";
-                    return Err(Error::new(Code::WaitsForApproval, message).hint("wait for it with --wait DURATION"));
+                () = tokio::time::sleep(IN_A_LOG), if said.is_some() => {
+                    context.printer.say(escape::block(said.as_deref().unwrap_or_default()));
                 }
-                signal = interrupt.came() => return Err(signal),
+                () = deadline => return Err(withdrawn("a session that itself waits for approval cannot be left")),
+                signal = interrupt.came() => {
+                    return Err(match said {
+                        Some(_) => withdrawn(&signal.to_string()),
+                        None => signal,
+                    });
+                }
             }
         }
     }
@@ -191,6 +199,15 @@ impl Job {
         }
         Ok(all)
     }
+}
+
+/// The request for a session ends with the call that made it.
+fn withdrawn(why: &str) -> Error {
+    Error::new(
+        Code::ApprovalCancelled,
+        format!("{why}: the request for it was withdrawn"),
+    )
+    .hint("wait for it, with --wait DURATION for instance")
 }
 
 struct Running<'a> {

@@ -15,7 +15,7 @@ use crate::printer::span::{between, short};
 use crate::printer::{Printer, escape};
 
 /// Between two lines in a log.
-const IN_A_LOG: Duration = Duration::from_secs(60);
+pub const IN_A_LOG: Duration = Duration::from_secs(60);
 /// Between two looks of a live line.
 const LIVE: Duration = Duration::from_secs(1);
 
@@ -82,15 +82,20 @@ impl Waiting {
         Tick::Go
     }
 
-    /// Says that it still waits.
-    pub fn say(&mut self) {
+    /// What is said of it now.
+    fn text(&self) -> String {
         let request = &self.held.request;
         let left = between(OffsetDateTime::now_utc(), self.held.expires);
-        let text = format!(
+        format!(
             "{request} waits for approval for {}, {} left: hoopctl approve {request}",
             short(self.since.elapsed()),
             short(left)
-        );
+        )
+    }
+
+    /// Says that it still waits.
+    pub fn say(&mut self) {
+        let text = self.text();
         if self.is_live {
             // Nobody can be told that stderr is closed.
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
@@ -132,4 +137,63 @@ pub enum Tick {
     Go,
     /// Patience is over.
     Over,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::printer::Manner;
+
+    fn waiting(patience: Patience, is_live: bool) -> Waiting {
+        let mut waiting = waiting_since(Instant::now(), patience);
+        waiting.is_live = is_live;
+        waiting
+    }
+
+    fn waiting_since(since: Instant, patience: Patience) -> Waiting {
+        let held = Held {
+            request: "r-0123456789ab".parse().unwrap(),
+            approvers: vec!["dba".to_owned()],
+            expires: OffsetDateTime::now_utc() + Duration::from_secs(900),
+        };
+        Waiting::begin(held, since, patience, Printer::new(Manner::default()))
+    }
+
+    #[tokio::test]
+    async fn a_log_gets_a_line_a_minute_and_a_terminal_one_a_second() {
+        for (is_live, seconds) in [(false, 60), (true, 1)] {
+            let mut waiting = waiting(Patience::Ttl, is_live);
+            for _ in 0..3 {
+                waiting.next = Instant::now();
+                assert_eq!(waiting.tick().await, Tick::Go);
+                waiting.say();
+                let until_next = waiting.next.saturating_duration_since(Instant::now());
+                assert_eq!((until_next + Duration::from_millis(500)).as_secs(), seconds);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_says_how_long_what_is_left_and_what_an_approver_runs() {
+        let mut waiting = waiting(Patience::Ttl, false);
+        waiting.since = Instant::now().checked_sub(Duration::from_secs(180)).unwrap();
+        let text = waiting.text();
+        assert_eq!(
+            text,
+            "r-0123456789ab waits for approval for 3m, 14m left: hoopctl approve r-0123456789ab"
+        );
+    }
+
+    #[tokio::test]
+    async fn patience_counts_from_the_first_wait_of_the_call() {
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(90)).unwrap();
+        let mut waiting = waiting_since(long_ago, Patience::For(Duration::from_secs(90)));
+        assert_eq!(waiting.tick().await, Tick::Over);
+        let left = waiting.left();
+        assert_eq!(left.code(), Code::WaitsForApproval);
+        let hint = left.refusal().hint.clone().unwrap();
+        assert!(hint.contains("hoopctl requests wait r-0123456789ab"), "{hint}");
+    }
 }

@@ -4,6 +4,7 @@
 //! lock, the others find it in the profile. Where nothing can be kept, it lives in the command alone.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -34,15 +35,26 @@ pub async fn context(context: &Context) -> Result<Context> {
     let refused = match kept {
         Ok(login) if holds(&login) || !context.settings.workload.any() => return Ok(context.logged_in(login)),
         Ok(_) => None,
-        Err(error) if error.code() != Code::LoginNeeded || !context.settings.workload.any() => return Err(error),
+        Err(error) if error.code() != Code::LoginNeeded => return Err(error),
+        Err(error) if !context.settings.workload.any() => {
+            let person = error.refusal().hint.clone().unwrap_or_default();
+            return Err(error.hint(format!("{person}; a job needs a token: {}", workload::PLATFORMS)));
+        }
         Err(error) => Some(error),
     };
     let settings = &context.settings;
     let credentials = context.credentials();
     // Only where something can be kept is there something to wait for.
-    let lock = match private::make_directory(credentials.directory()) {
-        Ok(()) => Some(locked(&credentials.directory().join(format!("{}.lock", settings.profile))).await?),
+    let directory = credentials.directory();
+    let lock = match private::make_directory(directory) {
+        Ok(()) => locked(&directory.join(format!("{}.lock", settings.profile))).await?,
         Err(_) => None,
+    };
+    let unkept = || {
+        format!(
+            "nothing can be kept in {}: set HOOPCTL_CONFIG_DIR to a directory that can be written, and the commands of a job share one login",
+            directory.display()
+        )
     };
     if lock.is_some()
         && let Ok(login) = context.login().await
@@ -68,11 +80,17 @@ pub async fn context(context: &Context) -> Result<Context> {
         token: workload::token(None, DEFAULT_AUDIENCE, settings).await?,
         key: credentials.key_for(&settings.profile, &relay).await,
     };
+    if lock.is_none() {
+        // The next command of the job will have another key, which the same token is not for.
+        context.printer.say(unkept());
+    }
     let login = enrol(&api, trust, request, settings, &context.printer).await?;
+    context.printer.say(super::sentence(&login)?);
     if lock.is_some()
         && let Err(error) = credentials.save(&settings.profile, &login, &context.printer).await
     {
         tracing::debug!(%error, "the login is not kept");
+        context.printer.say(unkept());
     }
     Ok(context.logged_in(login))
 }
@@ -83,20 +101,31 @@ fn holds(login: &Login) -> bool {
         .is_ok_and(|expires| expires > OffsetDateTime::now_utc() + ABOUT_TO_END)
 }
 
-/// Takes a lock that other commands of this user take too. Dropped, it is free.
-async fn locked(path: &Path) -> Result<File> {
+/// Takes a lock that other commands of this user take too; nothing where no file can be made. Dropped, it is free.
+async fn locked(path: &Path) -> Result<Option<File>> {
     let failed = |error: &std::io::Error| Error::io(format!("cannot lock {}", path.display()), error);
-    let file = OpenOptions::new()
+    let opened = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(path)
-        .map_err(|error| failed(&error))?;
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(&error)),
+    };
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) if tokio::time::Instant::now() < until => {
                 tokio::time::sleep(LOOK).await;
             }

@@ -6,6 +6,7 @@ use hoop_shared::refusal::Code;
 use hoop_shared::tls::Trust;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::context::rfc3339;
 use crate::credentials::key::Key;
 use crate::credentials::{Login, expires_of};
 use crate::error::Result;
@@ -83,6 +84,26 @@ pub async fn enrol(
         whoami: enrolled.whoami,
         key,
     })
+}
+
+/// What is said of a login that was made.
+///
+/// # Errors
+/// Its certificate cannot be read.
+pub fn sentence(login: &Login) -> Result<String> {
+    let who = &login.whoami;
+    let groups = if who.groups.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", who.groups.join(", "))
+    };
+    Ok(format!(
+        "logged in at {} as {}{} until {}",
+        login.relay,
+        escape::line(&who.principal),
+        escape::line(&groups),
+        rfc3339(login.expires()?)
+    ))
 }
 
 /// Logs a person in by a code; in a browser on this machine where the provider knows no codes and somebody is there.

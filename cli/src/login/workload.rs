@@ -16,6 +16,9 @@ use crate::settings::{Settings, read_small};
 
 /// The audience of the relay's documentation.
 pub const DEFAULT_AUDIENCE: &str = "hoop";
+/// What gives a job its token.
+pub const PLATFORMS: &str = "`permissions: id-token: write` on GitHub, `id_tokens: HOOP_ID_TOKEN` on GitLab, a projected volume at \
+                             /var/run/secrets/hoop on Kubernetes";
 /// Bytes of a token: no issuer comes near.
 const MAX_TOKEN: u64 = 16 * 1024;
 /// How long GitHub's token service may take.
@@ -45,10 +48,8 @@ pub async fn token(file: Option<&Path>, audience: &str, settings: &Settings) -> 
     if let Some(file) = &sources.kubernetes {
         return of_file(file);
     }
-    Err(Error::login_needed("no workload token was found").hint(
-        "pass --token-file, set HOOPCTL_ID_TOKEN, or give the job one: `permissions: id-token: write` on GitHub, \
-         `id_tokens: HOOP_ID_TOKEN` on GitLab, a projected volume at /var/run/secrets/hoop on Kubernetes",
-    ))
+    let hint = format!("pass --token-file, set HOOPCTL_ID_TOKEN, or give the job one: {PLATFORMS}");
+    Err(Error::login_needed("no workload token was found").hint(hint))
 }
 
 fn of_file(file: &Path) -> Result<SecretString> {

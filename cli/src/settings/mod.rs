@@ -53,7 +53,8 @@ pub struct Settings {
     pub profile: String,
     /// How to print.
     pub manner: Manner,
-    /// `$HOOPCTL_CONFIG_DIR`, else `$XDG_CONFIG_HOME/hoopctl`, else `~/.config/hoopctl`, else `$TMPDIR/hoopctl-UID`.
+    /// `$HOOPCTL_CONFIG_DIR`, else `$XDG_CONFIG_HOME/hoopctl`, else `~/.config/hoopctl`, else (none, or a read-only file system)
+    /// `$TMPDIR/hoopctl-UID`.
     pub config_dir: PathBuf,
     /// The relay to log in at, where no argument names one.
     pub relay: Option<RelayAddress>,
@@ -164,9 +165,18 @@ fn config_dir(environment: &Environment) -> Result<PathBuf> {
         .or_else(|| environment.home().map(|home| home.join(".config")))
         .map(|base| base.join("hoopctl"));
     match of_user {
-        Some(directory) => Ok(directory),
-        None => homeless(environment),
+        // A container that is read-only has a home that nothing can be kept in.
+        Some(directory) if !is_read_only(&directory) => Ok(directory),
+        _ => homeless(environment),
     }
+}
+
+/// Whether a directory is missing, and cannot be made because the file system is read-only.
+fn is_read_only(directory: &Path) -> bool {
+    let there = directory.ancestors().find(|path| path.exists());
+    there
+        .filter(|there| *there != directory)
+        .is_some_and(|there| rustix::fs::access(there, rustix::fs::Access::WRITE_OK) == Err(rustix::io::Errno::ROFS))
 }
 
 /// Where there is no home directory, as in many containers: a directory of ours alone among the temporary files. Others may write
@@ -175,6 +185,10 @@ fn homeless(environment: &Environment) -> Result<PathBuf> {
     let directory = environment
         .temp_dir()
         .join(format!("hoopctl-{}", rustix::process::geteuid().as_raw()));
+    if is_read_only(&directory) {
+        // Nobody else can make it either. Logins then live in their commands.
+        return Ok(directory);
+    }
     private::make_directory(&directory)
         .map_err(|error| error.hint("set HOME, XDG_CONFIG_HOME or HOOPCTL_CONFIG_DIR to a directory of yours alone"))?;
     Ok(directory)

@@ -137,10 +137,10 @@ impl Door {
             .flat_map(|rule| rule.approvers.iter().cloned())
             .collect();
         held(format!(
-            "{}: opening a session on {} waits for approval by {}",
-            request.id(),
+            "{id}: opening a session on {} waits for approval by {}; an approver runs: hoopctl approve {id}",
             connection.name,
-            groups.join(", ")
+            groups.join(", "),
+            id = request.id()
         ));
         if let Some(refusal) = request.decided().await.refusal(request.id()) {
             return Err(refusal);

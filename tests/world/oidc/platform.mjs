@@ -1,13 +1,17 @@
-// What CI platforms and clusters do for their jobs' identity, with the shapes of their real messages: node platform.mjs PORT
-// Prints {"issuer", "runtime"}: the issuer's URL, and the token with which a GitHub job asks for its own.
+// What CI platforms and clusters do for their jobs' identity, with the shapes of their real messages: node platform.mjs PORT [CERTIFICATE KEY]
+// With a certificate and its key (PEM files) the issuer speaks TLS, and tests mint at another port, in the clear.
+// Prints {"issuer", "mint", "runtime"}: the issuer's URL, and the token with which a GitHub job asks for its own.
 //   GET  /.well-known/openid-configuration, /jwks   as issuers publish them
 //   GET  /idtoken?api-version=2.0&audience=A        GitHub Actions: the URL of ACTIONS_ID_TOKEN_REQUEST_URL, with the runtime's bearer
 //   POST /mint {shape, claims, header, sign}        a token as the test wants it, forged ones too
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { readFileSync } from 'node:fs';
 import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 const port = Number(process.argv[2]);
-const issuer = `http://127.0.0.1:${port}`;
+const [certificate, key] = process.argv.slice(3);
+const issuer = `${certificate ? 'https' : 'http'}://127.0.0.1:${port}`;
 const runtime = `runtime-${randomUUID()}`;
 const own = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -65,7 +69,7 @@ function mint({ shape = 'github', aud = 'hoop', claims = {}, payload, header = {
   }
 }
 
-const server = createServer((request, response) => {
+const answer = (request, response) => {
   const url = new URL(request.url, issuer);
   const send = (status, body) => { response.writeHead(status, { 'content-type': 'application/json' }); response.end(JSON.stringify(body)); };
   if (url.pathname === '/.well-known/openid-configuration') {
@@ -84,6 +88,14 @@ const server = createServer((request, response) => {
     return undefined;
   }
   return send(404, {});
-});
-server.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ issuer, runtime })));
+};
+if (certificate) {
+  createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) }, answer).listen(port, '127.0.0.1', () => {
+    const clear = createServer(answer).listen(0, '127.0.0.1', () => {
+      console.log(JSON.stringify({ issuer, mint: `http://127.0.0.1:${clear.address().port}`, runtime }));
+    });
+  });
+} else {
+  createServer(answer).listen(port, '127.0.0.1', () => console.log(JSON.stringify({ issuer, mint: issuer, runtime })));
+}
 process.stdin.resume().on('end', () => process.exit(0));

@@ -74,7 +74,7 @@ struct VerifyArgs {
 #[command(after_help = "Example:\n  hoopctl sessions kill s-0123456789ab")]
 struct KillArgs {
     /// The session
-    #[arg(add = ArgValueCandidates::new(complete::sessions))]
+    #[arg(add = ArgValueCandidates::new(complete::running_sessions))]
     id: SessionId,
 }
 
