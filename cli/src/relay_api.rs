@@ -14,7 +14,7 @@ use crate::credentials::Login;
 use crate::error::{Error, Result};
 use crate::news::News;
 use crate::relay_address::RelayAddress;
-use crate::tunnel::refused_in_tls;
+use crate::tunnel::{OTHER_TIME, refused_in_tls};
 
 /// How long a connection may take: what does not answer in this time is unreachable for a person.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -242,6 +242,7 @@ pub fn untrusted_relay(relay: &RelayAddress, untrusted: &Untrusted) -> Error {
     let error =
         Error::new(Code::Configuration, untrusted.problem.clone()).doing(format!("the relay {relay} is not trusted"));
     match &untrusted.pin {
+        _ if untrusted.about_time => error.hint(OTHER_TIME),
         Some(pin) => error.hint(format!(
             "ask its operator for its CA or pin, then `hoopctl login {relay} --ca FILE` or `--pin SHA256`; it presents {pin}"
         )),

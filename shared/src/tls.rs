@@ -131,6 +131,8 @@ pub struct Untrusted {
     pub pin: Option<Pin>,
     /// What is wrong with the certificate, under the rule that was asked for.
     pub problem: String,
+    /// It is not valid at this machine's time: that the clock is wrong is the likeliest cause.
+    pub about_time: bool,
 }
 
 impl RelayVerifier {
@@ -206,6 +208,15 @@ impl RelayVerifier {
                 (_, Error::InvalidCertificate(problem)) => problem.to_string(),
                 (_, other) => other.to_string(),
             },
+            about_time: matches!(
+                error,
+                Error::InvalidCertificate(
+                    CertificateError::Expired
+                        | CertificateError::ExpiredContext { .. }
+                        | CertificateError::NotValidYet
+                        | CertificateError::NotValidYetContext { .. }
+                )
+            ),
         };
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(untrusted);
     }

@@ -175,3 +175,128 @@ fn ls_and_status_say_what_policy_will_ask_and_the_statements_get_it() {
     keys.sort();
     assert_eq!(keys, ["expires", "relay", "rtt_ms", "transport", "version"]);
 }
+
+#[test]
+fn a_relay_that_does_not_reach_its_provider_is_told_apart() {
+    let free = hoop_tests::free_port();
+    let world = World::new()
+        .config(&format!(
+            "[[identity_provider]]\nname = \"okta\"\nissuer = \"http://127.0.0.1:{free}\"\nclient_id = \"hoopctl\""
+        ))
+        .start();
+    let ana = world.stranger();
+    ana.log_in_with(&["--ca", &world.ca.display().to_string(), "--issuer", "dev"], "ana");
+    let all = checks(&ana, 1);
+    let providers: Vec<&Value> = all.iter().filter(|check| check["check"] == "provider").collect();
+    assert_eq!(providers.len(), 2, "{all:?}");
+    let lost = providers.iter().find(|check| check["ok"] == false).unwrap();
+    assert!(
+        lost["detail"].as_str().unwrap().contains("does not reach okta"),
+        "{lost}"
+    );
+    assert!(lost["fix"].as_str().unwrap().contains("operator"), "{lost}");
+    // Who is logged in works on, and the rest is well.
+    assert!(
+        all.iter()
+            .filter(|check| check["check"] == "tunnel" || check["check"] == "policy")
+            .all(|check| check["ok"] == true)
+    );
+    ana.psql("SELECT 1").expect_code(0);
+}
+
+#[test]
+fn a_network_without_udp_is_slower_and_says_so() {
+    let mut world = World::start();
+    let network = world.through();
+    let ana = world.person("ana");
+    network.drop_udp(true);
+    let all = checks(&ana, 1);
+    let udp = find(&all, "udp");
+    let port = world.relay.rsplit(':').next().unwrap();
+    assert_eq!(udp["ok"], false, "{udp}");
+    assert_eq!(udp["fix"], format!("open UDP port {port} to the relay"));
+    for name in ["tcp", "tls", "tunnel", "policy"] {
+        assert_eq!(find(&all, name)["ok"], true, "{}", find(&all, name));
+    }
+    let status = ana.hoopctl(&["status", "-o", "json"]).expect_code(0).json();
+    assert_eq!(status["transport"], "tcp");
+    // The same for who has no login yet.
+    let mut doctor = world.stranger().command(&["doctor", "-o", "json"]);
+    let done = run(doctor
+        .env("HOOPCTL_RELAY", &world.relay)
+        .env("HOOPCTL_CA_FILE", &world.ca))
+    .expect_code(1);
+    let all = done.json().as_array().unwrap().clone();
+    assert_eq!(find(&all, "udp")["ok"], false, "{all:?}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_not_used_and_comes_with_the_command_that_mends_it() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let folder = ana.home().join("hoopctl/credentials");
+    let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let key = files
+        .find(|path| path.file_name().is_some_and(|name| name == "default.json"))
+        .unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let all = checks(&ana, 1);
+    for name in ["permissions", "credential"] {
+        let check = find(&all, name);
+        assert_eq!(check["ok"], false, "{check}");
+        let fix = check["fix"].as_str().unwrap();
+        assert_eq!(fix, format!("chmod 600 '{}'", key.display()));
+        run(std::process::Command::new("sh").args(["-c", fix])).expect_code(0);
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let refused = ana.hoopctl(&["exec", "db-prod", "-o", "json", "-c", "SELECT 1"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.stderr.contains("chmod 600"), "{}", refused.stderr);
+    run(std::process::Command::new("sh").args(["-c", find(&all, "credential")["fix"].as_str().unwrap()]))
+        .expect_code(0);
+    checks(&ana, 0);
+}
+
+/// `hoopctl doctor` under a clock that is off by this much.
+fn at_another_time(person: &Person<'_>, offset: &str) -> Vec<Value> {
+    let doctor = person.command(&["doctor", "-o", "json"]);
+    let mut faked = std::process::Command::new("faketime");
+    faked
+        .args(["-f", offset])
+        .arg(doctor.get_program())
+        .args(doctor.get_args());
+    for (name, value) in doctor.get_envs() {
+        match value {
+            Some(value) => faked.env(name, value),
+            None => faked.env_remove(name),
+        };
+    }
+    run(&mut faked).expect_code(1).json().as_array().unwrap().clone()
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_named_whatever_else_it_breaks() {
+    let world = World::start();
+    let ana = world.person("ana");
+    let all = at_another_time(&ana, "+5m");
+    let clock = find(&all, "clock");
+    assert_eq!(clock["ok"], false, "{clock}");
+    assert!(
+        clock["detail"].as_str().unwrap().starts_with("30") || clock["detail"].as_str().unwrap().starts_with("29"),
+        "{clock}"
+    );
+    assert!(clock["fix"].as_str().unwrap().contains("NTP"), "{clock}");
+    assert_eq!(find(&all, "tls")["ok"], true);
+    // So far off that the relay's certificate is not valid yet, or the login is over.
+    let all = at_another_time(&ana, "-3000d");
+    for name in ["tls", "tunnel"] {
+        let fix = find(&all, name)["fix"].as_str().unwrap();
+        assert!(
+            fix.starts_with("set this machine's clock") && !fix.contains("--pin"),
+            "{fix}"
+        );
+    }
+    let all = at_another_time(&ana, "+2d");
+    assert_eq!(find(&all, "certificate")["ok"], false, "{all:?}");
+    assert_eq!(find(&all, "clock")["ok"], false, "{all:?}");
+}

@@ -33,6 +33,7 @@ mod people;
 mod plain;
 mod readme;
 mod recording;
+mod relay_examples;
 mod remains;
 mod revocation;
 mod target;

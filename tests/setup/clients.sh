@@ -28,9 +28,10 @@ openid_provider() {
     fi
 }
 
-# What holds a terminal for the tests, and what makes certificates.
+# What holds a terminal for the tests, what makes certificates, and what sets a program's clock.
 terminal_and_certificates() {
     local packages=()
+    command -v faketime >/dev/null || packages+=(faketime)
     command -v tmux >/dev/null || packages+=(tmux)
     command -v openssl >/dev/null || packages+=(openssl)
     [ ${#packages[@]} = 0 ] || apt "${packages[@]}"

@@ -96,7 +96,8 @@ pub async fn establish(
     let Some(untrusted) = api.untrusted() else {
         return Err(error);
     };
-    let Some(pin) = untrusted.pin.filter(|_| may_ask && printer.can_ask()) else {
+    let asks = may_ask && printer.can_ask() && !untrusted.about_time;
+    let Some(pin) = untrusted.pin.filter(|_| asks) else {
         return Err(untrusted_relay(relay, &untrusted));
     };
     printer.tell(format_args!(

@@ -9,6 +9,10 @@ use rustls::AlertDescription;
 
 use crate::relay_address::RelayAddress;
 
+/// What to do about a relay whose certificate is not valid now: no pin makes it so, and nobody should be talked into one.
+pub const OTHER_TIME: &str =
+    "set this machine's clock, by NTP for instance; if it is right, the relay's operator must renew its certificate";
+
 /// Why a tunnel, session or stream could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TunnelError {
@@ -54,6 +58,7 @@ impl TunnelError {
             Self::Refused(refusal) => refusal.clone(),
             Self::Untrusted(untrusted) => {
                 let hint = match &untrusted.pin {
+                    _ if untrusted.about_time => OTHER_TIME.to_owned(),
                     Some(pin) => {
                         format!("if this is your relay, and its operator confirms it: `hoopctl login --pin {pin}`")
                     }
@@ -97,6 +102,7 @@ impl TunnelError {
         Self::Untrusted(verifier.refused().unwrap_or_else(|| Untrusted {
             pin: None,
             problem: "its certificate is not valid".into(),
+            about_time: false,
         }))
     }
 }

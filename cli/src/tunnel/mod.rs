@@ -26,7 +26,7 @@ use hoop_shared::wire::{Open, Opened, Welcome};
 pub use control::Answer;
 pub use dial::udp_passes;
 pub use error::TunnelError;
-pub(crate) use error::refused_in_tls;
+pub(crate) use error::{OTHER_TIME, refused_in_tls};
 pub use stream::TunnelStream;
 
 use control::Control;

@@ -21,8 +21,10 @@ use super::reading::{Names, Statement, statement};
     after_help = "Names mean what they mean at the target, if it can be reached. With --offline, or if it cannot be, names without a \
     schema are taken for tables and functions of `public`, and nothing is known of views, triggers and keys: the answer may then be \
     milder than the relay's.\n\nExamples:\n  \
-    hoop-relay policy explain --config relay.toml --connection db-prod --principal ana --group engineers 'DELETE FROM orders'\n  \
-    hoop-relay policy explain --config relay.toml --connection db-prod --principal agent --group agents -o json --offline 'SELECT 1'"
+    hoop-relay policy explain --config relay.toml --connection db-prod \\\n    \
+    --principal ana --group engineers 'DELETE FROM orders'\n  \
+    hoop-relay policy explain --config relay.toml --connection db-prod \\\n    \
+    --principal agent --group agents -o json --offline 'SELECT 1'"
 )]
 pub(super) struct Explain {
     /// The configuration file.
