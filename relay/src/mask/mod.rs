@@ -34,7 +34,7 @@ pub use self::pattern::{ColumnPattern, PatternError};
 pub use self::plan::{Described, MaskedBy, Plan, PlanError};
 pub use self::readers::{Both, Cleared, Recordable, Sent, Views};
 pub use self::replace::{Applied, HashKey, REDACTED, stricter};
-pub use self::scrub::{Scrubbed, ScrubbedParameters, Scrubber};
+pub use self::scrub::{Scrubbed, ScrubbedParameters, Scrubber, SecretParameters};
 use crate::config::{Detector, MaskRule, MaskWhat, MaskWith, pattern_matches};
 use crate::inspect::catalog::{Catalog, Relation};
 use crate::inspect::masked::close;

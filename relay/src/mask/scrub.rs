@@ -110,17 +110,16 @@ impl Scrubber {
     }
 
     /// Scrubs the parameters bound to a statement: type's oid, type's name, value as text. One that stands where a
-    /// password does is replaced; very long values are cut.
+    /// password does (`secret`) is replaced; very long values are cut.
     pub fn parameters<'a>(
         &self,
-        statement: &str,
+        secret: &SecretParameters,
         parameters: impl IntoIterator<Item = (u32, &'a str, Option<&'a str>)>,
     ) -> ScrubbedParameters {
         let mut left = LONGEST_PARAMETERS;
-        let secret = secret_parameters(statement.as_bytes());
         let parameters = parameters.into_iter().enumerate().map(|(index, (oid, name, value))| {
             let value = value.map(|value| {
-                if secret.contains(&(index + 1)) {
+                if secret.0.contains(&(index + 1)) {
                     return String::from_utf8_lossy(REDACTED).into_owned();
                 }
                 let mut out = Vec::new();
@@ -274,7 +273,17 @@ impl Context {
     }
 }
 
-/// The numbers of the parameters that stand where a secret does.
+/// The numbers of a statement's parameters that stand where a secret does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretParameters(HashSet<usize>);
+
+impl SecretParameters {
+    /// Finds them.
+    pub fn of(statement: &str) -> Self {
+        Self(secret_parameters(statement.as_bytes()))
+    }
+}
+
 fn secret_parameters(text: &[u8]) -> HashSet<usize> {
     let mut context = Context::default();
     let mut found = HashSet::new();

@@ -65,6 +65,21 @@ impl Attributes {
         Self(self.0 | (1 << attribute as u8))
     }
 
+    /// Whether what is read is always the same for the same effects, tables and functions.
+    pub(super) fn are_of_effects(self) -> bool {
+        let of_effects = [
+            Attribute::Unbounded,
+            Attribute::ByKey,
+            Attribute::Tables,
+            Attribute::Functions,
+            Attribute::CallKind,
+            Attribute::Setting,
+            Attribute::Value,
+        ];
+        let of_effects = of_effects.into_iter().fold(Self::default(), Self::with);
+        self.0 & !of_effects.0 == 0
+    }
+
     /// Whether another hour or another address may change what is read.
     pub(super) fn depend_on_the_moment(self) -> bool {
         self.has(Attribute::Hour) || self.has(Attribute::SourceIp)
@@ -151,8 +166,8 @@ pub(super) struct Values {
     statement: Option<Arc<str>>,
     unbounded: Option<bool>,
     by_key: Option<bool>,
-    tables: Option<Vec<String>>,
-    functions: Option<Vec<String>>,
+    tables: Option<Arc<[String]>>,
+    functions: Option<Arc<[String]>>,
     in_transaction: Option<bool>,
     estimated_rows: Option<i64>,
     call_kind: Option<&'static str>,
@@ -214,7 +229,12 @@ impl Values {
     /// About how many bytes they take.
     pub(super) fn weight(&self) -> usize {
         let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-        let list = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| text.len() + 24).sum::<usize>();
+        let list = |list: &Option<Arc<[String]>>| {
+            list.iter()
+                .flat_map(|list| &**list)
+                .map(|text| text.len() + 24)
+                .sum::<usize>()
+        };
         size_of::<Self>()
             + text(&self.statement)
             + text(&self.setting)
@@ -234,7 +254,7 @@ impl Values {
             pairs.extend(value.map(|value| (attribute.as_str().to_owned(), value)));
         };
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-        let set = |list: &Vec<String>| RestrictedExpression::new_set(list.iter().map(|item| text(item)));
+        let set = |list: &Arc<[String]>| RestrictedExpression::new_set(list.iter().map(|item| text(item)));
         put(Attribute::Statement, self.statement.as_deref().map(text));
         put(Attribute::Unbounded, self.unbounded.map(RestrictedExpression::new_bool));
         put(Attribute::ByKey, self.by_key.map(RestrictedExpression::new_bool));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use hoop_shared::id::SessionId;
+
 use crate::authn::Identity;
 use crate::config::Connection;
 use crate::session::Grant;
@@ -80,6 +82,13 @@ enum Weighed {
 impl Policies {
     /// Decides about an operation of a session.
     pub fn decide<O: Judged>(&self, grant: &Grant, operation: O) -> Decision<O> {
+        let session = grant.session();
+        let known = operation
+            .standing()
+            .and_then(|standing| standing.rules(self.number, session));
+        if let Some(rules) = known {
+            return self.allow(session, operation, rules);
+        }
         let around = Circumstances {
             reason: grant.reason(),
             source: grant.source(),
@@ -87,11 +96,20 @@ impl Policies {
         };
         let who = Who::from(grant.identity());
         let verdict = self.judge(who, grant.connection(), operation.effects(), operation.facts(), &around);
+        if let Verdict::Allow { rules } = verdict {
+            let rules = rules.into();
+            if let Some(standing) = operation.standing()
+                && self.depends_on_effects(&self.subjects.get(who, grant.connection()), operation.effects())
+            {
+                standing.keep(self.number, session, &rules);
+            }
+            return self.allow(session, operation, rules);
+        }
         metrics::counter!("hoop_decisions_total", "decision" => verdict.as_str()).increment(1);
         report(&verdict, grant, operation.effects());
-        let session = grant.session().clone();
+        let session = session.clone();
         match verdict {
-            Verdict::Allow { rules } => Decision::Allow(Permit::new(operation, session, rules)),
+            Verdict::Allow { rules } => Decision::Allow(Permit::new(operation, session, rules.into())),
             Verdict::Block {
                 reason,
                 rules,
@@ -108,6 +126,21 @@ impl Policies {
                 Decision::RequireApproval(Review::new(operation, session, rules, requirements))
             }
         }
+    }
+
+    fn allow<O>(&self, session: &SessionId, operation: O, rules: Arc<[String]>) -> Decision<O> {
+        let counter = || metrics::counter!("hoop_decisions_total", "decision" => "allow");
+        self.allowed.get_or_init(counter).increment(1);
+        tracing::debug!(session = session.as_str(), decision = "allow", ?rules, "decided");
+        Decision::Allow(Permit::new(operation, session.clone(), rules))
+    }
+
+    /// Whether nothing but effects, and the tables and functions beside them, can change what is said about them.
+    fn depends_on_effects(&self, subject: &Subject, effects: &[Effect]) -> bool {
+        let asked = effects.iter().map(|effect| effect.action);
+        // What comes with connecting rests on that.
+        let mut asked = asked.chain([Action::Connect]);
+        asked.all(|action| self.candidates(subject, action).reads.are_of_effects())
     }
 
     /// Decides whether a login may open a session on a connection.

@@ -1,5 +1,7 @@
 //! The three answers of policy, as proofs: what was judged is inside the answer, and only a spent [`Permit`] gives it back.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hoop_shared::id::SessionId;
@@ -12,6 +14,42 @@ pub trait Judged {
     fn effects(&self) -> &[Effect];
     /// What holds for the whole of it.
     fn facts(&self) -> &Facts;
+    /// Where an answer about it may be kept: beside its effects, and the tables and functions among its facts, for whatever other
+    /// operation has these very ones.
+    fn standing(&self) -> Option<&Standing> {
+        None
+    }
+}
+
+/// That an operation's effects are allowed in a session, as long as the policies stay the same. Only `policy` says so, and only where
+/// nothing but these effects was looked at: not the hour, the text, the transaction or an estimate.
+#[derive(Debug, Default)]
+pub struct Standing(RefCell<Option<Stands>>);
+
+#[derive(Debug)]
+struct Stands {
+    /// The number of the policies.
+    policies: u64,
+    session: SessionId,
+    rules: Arc<[String]>,
+}
+
+impl Standing {
+    /// The rules that permit it, if that is known.
+    pub(in crate::policy) fn rules(&self, policies: u64, session: &SessionId) -> Option<Arc<[String]>> {
+        let stands = self.0.borrow();
+        let stands = stands.as_ref()?;
+        (stands.policies == policies && stands.session == *session).then(|| stands.rules.clone())
+    }
+
+    /// These rules permit it, whatever else changes.
+    pub(in crate::policy) fn keep(&self, policies: u64, session: &SessionId, rules: &Arc<[String]>) {
+        *self.0.borrow_mut() = Some(Stands {
+            policies,
+            session: session.clone(),
+            rules: rules.clone(),
+        });
+    }
 }
 
 /// The answer about one operation.
@@ -31,11 +69,11 @@ pub enum Decision<O> {
 pub struct Permit<O> {
     operation: O,
     session: SessionId,
-    rules: Vec<String>,
+    rules: Arc<[String]>,
 }
 
 impl<O> Permit<O> {
-    pub(in crate::policy) fn new(operation: O, session: SessionId, rules: Vec<String>) -> Self {
+    pub(in crate::policy) fn new(operation: O, session: SessionId, rules: Arc<[String]>) -> Self {
         Self {
             operation,
             session,
@@ -49,7 +87,7 @@ impl<O> Permit<O> {
     }
 
     /// The `@id`s of the policies that permit it.
-    pub fn rules(&self) -> &[String] {
+    pub fn rules(&self) -> &Arc<[String]> {
         &self.rules
     }
 
@@ -139,7 +177,7 @@ impl<O> Review<O> {
         Permit {
             operation: self.operation,
             session: self.session,
-            rules: self.rules,
+            rules: self.rules.into(),
         }
     }
 

@@ -255,9 +255,9 @@ pub struct Facts {
     /// The text of the statement or message, whole.
     pub statement: Arc<str>,
     /// The tables it names: `public.customers`.
-    pub tables: Vec<String>,
+    pub tables: Arc<[String]>,
     /// The functions it calls: `public.archive(customers)`.
-    pub functions: Vec<String>,
+    pub functions: Arc<[String]>,
     /// It runs inside a transaction block.
     pub in_transaction: bool,
     /// The planner's estimate, where it was asked.

@@ -12,10 +12,12 @@
 //! Cedar's language: <https://docs.cedarpolicy.com/policies/syntax-policy.html>. The schema is `schema.cedarschema`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cedar_policy::Entity;
+use metrics::Counter;
 
 use crate::config::{PolicyFiles, Problem, Source, any_error};
 
@@ -34,7 +36,7 @@ mod subject;
 pub use admission::{Admission, AdmissionReview, ConnectBlocked, ConnectDecision};
 pub use attribute::Circumstances;
 pub use decide::Verdict;
-pub use decision::{Blocked, Decision, Judged, Permit, Reason, Requirement, Review};
+pub use decision::{Blocked, Decision, Judged, Permit, Reason, Requirement, Review, Standing};
 pub use effect::{Action, CallKind, Effect, Facts, Resource, SqlAction};
 pub use schema::SCHEMA;
 pub use subject::{Principal, Who};
@@ -48,6 +50,8 @@ const MOST_SETS: usize = 4_096;
 
 /// All policies, checked. A reload makes a new one; what was found out with the old one goes with it.
 pub struct Policies {
+    /// No two have the same.
+    number: u64,
     rules: Vec<Rule>,
     by_id: HashMap<String, usize>,
     by_action: HashMap<Action, Vec<usize>>,
@@ -55,6 +59,8 @@ pub struct Policies {
     sets: Mutex<HashMap<Vec<usize>, Arc<Candidates>>>,
     subjects: Subjects,
     warnings: Vec<Problem>,
+    /// Counts what is allowed: looked up once.
+    allowed: OnceLock<Counter>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -110,7 +116,9 @@ impl Policies {
         } else {
             actions.iter().map(|action| (*action, entities_of(*action))).collect()
         };
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             rules,
             by_id,
             by_action,
@@ -118,6 +126,7 @@ impl Policies {
             sets: Mutex::default(),
             subjects: Subjects::default(),
             warnings: loaded.problems,
+            allowed: OnceLock::new(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hoop_shared::api::{EffectShown, EventShown, Parameter, PrincipalKind};
 use hoop_shared::id::{RequestId, SessionId};
@@ -123,15 +124,15 @@ pub struct Event {
     /// The client connection inside the session, from 1.
     pub stream: Option<u32>,
     /// The statement.
-    pub statement: Option<Scrubbed>,
+    pub statement: Option<Arc<Scrubbed>>,
     /// Its bound parameters.
     pub parameters: Option<ScrubbedParameters>,
     /// What it does.
-    pub effects: Vec<EffectShown>,
+    pub effects: Arc<[EffectShown]>,
     /// What policy says.
     pub decision: Option<Answer>,
     /// The rules that decided.
-    pub rules: Vec<String>,
+    pub rules: Arc<[String]>,
     /// The request.
     pub request: Option<RequestId>,
     /// Rows that went to the client.
@@ -148,15 +149,15 @@ pub struct Event {
 
 impl Event {
     /// Makes an event without further facts.
-    pub const fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self {
             kind,
             stream: None,
             statement: None,
             parameters: None,
-            effects: Vec::new(),
+            effects: Arc::default(),
             decision: None,
-            rules: Vec::new(),
+            rules: Arc::default(),
             request: None,
             rows: None,
             masked: None,

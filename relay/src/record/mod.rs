@@ -19,6 +19,7 @@ mod event;
 mod finish;
 mod kept;
 mod keys;
+mod moment;
 mod place;
 mod recorder;
 mod recordings;

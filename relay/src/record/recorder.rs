@@ -16,14 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hoop_shared::id::SessionId;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::chain::{Chain, signature};
 use super::error::RecordError;
 use super::event::{Counts, Event, Extent, FORMAT, Header, Kind, Line};
 use super::finish::{Finish, FinishQueue};
 use super::keys::{Keys, hex};
+use super::moment::now;
 use super::sync::SyncQueue;
 use crate::mask::Recordable;
 
@@ -97,10 +96,6 @@ pub(super) struct State {
     pub urgent: bool,
     pub failed: Option<RecordError>,
     pub closed: bool,
-}
-
-pub(super) fn now() -> String {
-    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
 /// Makes a file that only the relay may read, and that is only appended to.
@@ -278,10 +273,15 @@ impl Recorder {
     /// As [`Self::append`].
     pub fn settle(&self) -> Result<(), RecordError> {
         let state = self.0.open()?;
-        if state.pending.is_empty() || !(state.urgent || self.0.settings.always) {
+        if !self.0.is_behind(&state) {
             return Ok(());
         }
         self.0.flush(state)
+    }
+
+    /// Whether [`Self::settle`] would write.
+    pub fn is_behind(&self) -> bool {
+        self.0.open().is_ok_and(|state| self.0.is_behind(&state))
     }
 
     /// Begins the content of a result. It takes no room until there is some.
@@ -381,6 +381,10 @@ impl Shared {
             (None, true) => Err(RecordError::Sealed),
             (None, false) => Ok(state),
         }
+    }
+
+    fn is_behind(&self, state: &State) -> bool {
+        !state.pending.is_empty() && (state.urgent || self.settings.always)
     }
 
     /// Adds an event's line, and the content that belongs to it.

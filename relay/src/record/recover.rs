@@ -13,8 +13,9 @@ use hoop_shared::id::SessionId;
 use super::event::{Counts, Extent, Kind, Line};
 use super::finish::{Finish, FinishQueue};
 use super::keys::Keys;
+use super::moment::now;
 use super::place::{CONTENT, EVENTS, OPEN, Place};
-use super::recorder::{INTERRUPTED, State, now};
+use super::recorder::{INTERRUPTED, State};
 use super::walk::{Ending, Ignore, Trust, Walked, walk};
 
 /// A recording that a previous run left behind.

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::mask::{Masks, Recordable};
+use crate::mask::{Masks, Recordable, SecretParameters};
 
 const LONGEST: u64 = 64 << 20;
 
@@ -62,14 +62,19 @@ fn statement(text: &str, decision: Answer) -> Event {
     let masks = Masks::compile(&[], "db-prod", &[5; 32]).unwrap();
     Event {
         stream: Some(1),
-        statement: Some(masks.scrubber().statement(text)),
-        parameters: Some(masks.scrubber().parameters(text, [(25, "text", Some("x\n\"é"))])),
-        effects: vec![EffectShown {
+        statement: Some(masks.scrubber().statement(text).into()),
+        parameters: Some(
+            masks
+                .scrubber()
+                .parameters(&SecretParameters::of(text), [(25, "text", Some("x\n\"é"))]),
+        ),
+        effects: [EffectShown {
             action: "sql:select".to_owned(),
             resource: "db-prod/public.t".to_owned(),
-        }],
+        }]
+        .into(),
         decision: Some(decision),
-        rules: vec!["r1".to_owned()],
+        rules: ["r1".to_owned()].into(),
         ..Event::new(Kind::Statement)
     }
 }

@@ -49,7 +49,7 @@ fn state(world: &World, recorder: &Recorder, statements: usize) {
     for number in 1..=statements {
         let mut event = Event::new(Kind::Statement);
         event.stream = Some(1);
-        event.statement = Some(scrubber.statement(&format!("select {number}")));
+        event.statement = Some(scrubber.statement(&format!("select {number}")).into());
         event.decision = Some(if number == statements {
             Answer::Block
         } else {

@@ -112,8 +112,8 @@ pub(super) fn statement(
     }
     let facts = Facts {
         statement: text.into(),
-        tables: reading.tables.clone(),
-        functions: reading.functions.clone(),
+        tables: reading.tables.as_slice().into(),
+        functions: reading.functions.as_slice().into(),
         in_transaction: false,
         estimated_rows: None,
     };

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How much one read may give, in bytes.
 const READ: usize = 64 << 10;
+/// Room that is enough for the next read: an allocation serves many small ones before it is taken back.
+const ROOM: usize = READ / 2;
 /// A remainder below this moves to an allocation of its own, so that the shared one is free again.
 const REMAINDER: usize = 16 << 10;
 
@@ -25,8 +27,10 @@ pub(super) fn poll_read(
     input: &mut BytesMut,
 ) -> Poll<io::Result<usize>> {
     SHARED.with_borrow_mut(|shared| {
-        // The allocation is taken back where nobody shares it any more, else a new one is made.
-        shared.reserve(READ);
+        if shared.capacity() - shared.len() < ROOM {
+            // The allocation is taken back where nobody shares it any more, else a new one is made.
+            shared.reserve(READ);
+        }
         let read = ready!(pin!(io.read_buf(shared)).poll(cx))?;
         let chunk = shared.split_to(read);
         if input.is_empty() {

@@ -7,6 +7,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::io::{self};
 use std::pin::pin;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use futures::future::LocalBoxFuture;
@@ -46,6 +47,11 @@ pub trait Attend: Judge {
 
     /// The client is there.
     fn touch(&self);
+
+    /// What is recorded is still to be written, and others may be about to write to the same recording.
+    fn has_company(&self) -> bool {
+        false
+    }
 
     /// Everything that was told to the judge is about to be shown: what is recorded of it must stand.
     ///
@@ -206,14 +212,18 @@ where
                 }
             }
         }
+        buffers::release(&mut wires.client_in);
+        buffers::release(&mut wires.target_in);
+        if core.judge().has_company() {
+            // Whoever else is ready now records first: the first to go on writes for all of them.
+            turn().await;
+        }
         if let Err(refusal) = core.judge().settle() {
             // Neither side gets what does not stand in the recording.
             core.to_client().clear();
             core.to_target().clear();
             core.end(&refusal);
         }
-        buffers::release(&mut wires.client_in);
-        buffers::release(&mut wires.target_in);
         match core.over() {
             Some(Over::Broken) => {
                 drop(task);
@@ -325,6 +335,19 @@ where
             Event::CancelDone => cancelling = None,
         }
     }
+}
+
+/// Lets every other task run that is ready now. Other than tokio's `yield_now` it asks the system for nothing. Cancel safe.
+async fn turn() {
+    let mut over = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut over, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits for what runs beside the bytes. Cancel safe.

@@ -14,8 +14,8 @@ use super::codec::frame::{Side, header};
 use super::codec::write::{Report, Severity};
 use super::drive::{Attend, InBand, Say};
 use super::session::{
-    Change, CopyPlan, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready,
-    Verdict,
+    Change, CopyPlan, Foresight, Judge, Known, MaskCopy, MaskRows, Outcome, Released, RowsPlan, Unit, Unmaskable,
+    Unready, Verdict,
 };
 use crate::config::PostgresTarget;
 use crate::inspect::sql::{CopyFormat, CopyOut, Kind, Lineage, Reach, Reading, Statement};
@@ -191,9 +191,9 @@ fn reach(text: &str) -> Reach {
 impl Judge for Lenient {
     type Review = Unit;
 
-    fn read(&mut self, text: &str, _: &[u32]) -> Result<Rc<Reading>, Unready> {
+    fn read(&mut self, text: &str, _: &[u32]) -> Result<Rc<Known>, Unready> {
         if self.scope_known {
-            Ok(Rc::new(reading(text)))
+            Ok(Known::new(reading(text)))
         } else {
             Err(Unready::Scope)
         }

@@ -28,6 +28,7 @@ mod names;
 mod object;
 mod output_name;
 mod parse;
+mod pattern;
 mod query;
 mod read;
 mod reader;
@@ -50,6 +51,7 @@ use crate::inspect::catalog::Catalog;
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, SqlAction};
 
+pub use pattern::Pattern;
 pub use read::{read, rows_written, view_lineage, without_comments};
 
 /// How many tokens a text may have where nothing else is said.

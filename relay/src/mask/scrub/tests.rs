@@ -103,7 +103,7 @@ fn errors_and_parameters_are_scrubbed() {
     assert_eq!(error.text(), "Key (email)=(***) already exists.");
     let long = "x".repeat(LONGEST_PARAMETER + 1);
     let parameters = scrubber.parameters(
-        "SELECT $1, $2, $3, $4",
+        &SecretParameters::of("SELECT $1, $2, $3, $4"),
         [
             (25, "text", Some("ana@example.com")),
             (3802, "jsonb", Some(r#"{"password": 1}"#)),
@@ -131,7 +131,10 @@ fn parameters_that_stand_where_a_password_does_are_replaced() {
             ["a", "***"],
         ),
     ] {
-        let parameters = scrubber.parameters(statement, [(25, "text", Some("a")), (25, "text", Some("a"))]);
+        let parameters = scrubber.parameters(
+            &SecretParameters::of(statement),
+            [(25, "text", Some("a")), (25, "text", Some("a"))],
+        );
         let values: Vec<_> = parameters
             .as_slice()
             .iter()

@@ -153,8 +153,8 @@ fn asked() -> impl Strategy<Value = Asked> {
         },
         facts: Facts {
             statement: if facts.2 { "xyz" } else { "abc" }.into(),
-            tables: if facts.3 { vec!["s.t".to_owned()] } else { Vec::new() },
-            functions: if facts.2 { vec!["s.f()".to_owned()] } else { Vec::new() },
+            tables: if facts.3 { vec!["s.t".to_owned()] } else { Vec::new() }.into(),
+            functions: if facts.2 { vec!["s.f()".to_owned()] } else { Vec::new() }.into(),
             in_transaction: facts.3,
             estimated_rows: facts.4,
         },

@@ -363,8 +363,8 @@ fn the_context_is_what_the_effect_and_the_circumstances_say() {
     };
     let facts = Facts {
         statement: "UPDATE t SET a = 1".into(),
-        tables: vec!["public.t".to_owned()],
-        functions: vec!["public.f(integer)".to_owned()],
+        tables: ["public.t".to_owned()].into(),
+        functions: ["public.f(integer)".to_owned()].into(),
         in_transaction: true,
         estimated_rows: Some(7),
     };

@@ -1,5 +1,7 @@
 //! `decide`, `connect`, `permits` and `asks`: what others see of an answer.
 
+use std::rc::Rc;
+
 use hoop_shared::api::PrincipalKind;
 use hoop_shared::id::SessionId;
 
@@ -11,6 +13,7 @@ use crate::session::Grant;
 struct Operation {
     effects: Vec<Effect>,
     facts: Facts,
+    standing: Rc<Standing>,
 }
 
 impl Judged for Operation {
@@ -21,12 +24,17 @@ impl Judged for Operation {
     fn facts(&self) -> &Facts {
         &self.facts
     }
+
+    fn standing(&self) -> Option<&Standing> {
+        Some(&self.standing)
+    }
 }
 
 fn operation(action: SqlAction) -> Operation {
     Operation {
         effects: vec![on(action, "t")],
         facts: Facts::default(),
+        standing: Rc::default(),
     }
 }
 
@@ -53,12 +61,88 @@ fn an_allowed_operation_comes_back_only_in_its_own_session_and_once() {
     let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else {
         panic!("not allowed")
     };
-    assert_eq!(permit.rules(), ["read"]);
+    assert_eq!(**permit.rules(), ["read"]);
     assert!(permit.spend(&SessionId::random().unwrap()).is_none());
     let Decision::Allow(permit) = policies.decide(&grant, operation(SqlAction::Select)) else {
         panic!("not allowed")
     };
     assert!(permit.spend(grant.session()).is_some());
+}
+
+/// Whether an answer is kept for the next operation with the same effects.
+fn stands(policies: &Policies, grant: &Grant, effect: Effect) -> bool {
+    let standing = Rc::<Standing>::default();
+    let operation = Operation {
+        effects: vec![effect],
+        facts: Facts::default(),
+        standing: standing.clone(),
+    };
+    let decision = policies.decide(grant, operation);
+    let stands = standing.rules(policies.number, grant.session());
+    if let Decision::Allow(permit) = decision {
+        assert!(stands.as_ref().is_none_or(|rules| rules == permit.rules()));
+    } else {
+        assert!(stands.is_none());
+    }
+    stands.is_some()
+}
+
+#[test]
+fn what_is_allowed_stands_only_where_nothing_but_its_effects_was_looked_at() {
+    let grant = grant();
+    let connect = r#"@id("connect") permit (principal, action == Hoop::Action::"connect", resource);"#;
+    let read = |condition: &str| {
+        policies(&format!(
+            r#"{connect} @id("read") permit (principal, action in Hoop::Action::"sql:read", resource) {condition};"#
+        ))
+    };
+    let select = || on(SqlAction::Select, "t");
+    for condition in [
+        "",
+        "when { !context.by_key }",
+        "when { !context.tables.contains(\"public.s\") }",
+    ] {
+        assert!(stands(&read(condition), &grant, select()), "{condition}");
+    }
+    for condition in [
+        "when { context.hour < 24 }",
+        "when { !context.in_transaction }",
+        "unless { context.statement like \"*x*\" }",
+        "unless { context has estimated_rows && context.estimated_rows > 5 }",
+        "unless { context has reason && context.reason == \"x\" }",
+        "unless { context.source_ip.isLoopback() && context.hour > 30 }",
+    ] {
+        assert!(!stands(&read(condition), &grant, select()), "{condition}");
+    }
+    // What comes with connecting rests on that.
+    let begin = || on(SqlAction::Transaction, "t");
+    assert!(stands(&read(""), &grant, begin()));
+    let by_day = policies(
+        r#"@id("connect") permit (principal, action == Hoop::Action::"connect", resource) when { context.hour < 24 };"#,
+    );
+    assert!(!stands(&by_day, &grant, begin()));
+    // What is refused or held does not.
+    let policies = policies(POLICIES);
+    assert!(!stands(&policies, &grant, on(SqlAction::Drop, "t")));
+    assert!(!stands(&policies, &grant, on(SqlAction::Insert, "t")));
+}
+
+#[test]
+fn what_stood_falls_with_its_policies_and_its_session() {
+    let (policies, grant) = (policies(POLICIES), grant());
+    let standing = Rc::<Standing>::default();
+    let read = |policies: &Policies, grant: &Grant| {
+        let operation = Operation {
+            standing: standing.clone(),
+            ..operation(SqlAction::Select)
+        };
+        matches!(policies.decide(grant, operation), Decision::Allow(_))
+    };
+    assert!(read(&policies, &grant));
+    assert!(standing.rules(policies.number, grant.session()).is_some());
+    assert!(standing.rules(policies.number, &SessionId::random().unwrap()).is_none());
+    let none = super::policies("");
+    assert!(!read(&none, &grant));
 }
 
 #[test]

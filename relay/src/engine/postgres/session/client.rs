@@ -186,10 +186,10 @@ impl<J: Judge> Conversation<J> {
         {
             self.describe_for_us(&portal);
         }
-        let steps: Vec<_> = portal.step.iter().cloned().collect();
+        let steps = portal.step.iter().cloned().collect();
         let reach = portal.step.as_ref().map_or_else(Reach::default, |step| step.reach);
         let rows = portal.rows.borrow().clone();
-        let run = super::expect::Run::new(portal.operation, steps.into(), reach, rows);
+        let run = super::expect::Run::new(portal.operation, steps, reach, rows);
         self.unsynced = true;
         self.to_target.push(frame.into_bytes());
         self.expected.push_back(Expect::Execute { portal, run });

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use hoop_shared::id::SessionId;
 use hoop_shared::refusal::Refusal;
 
+use super::known::Known;
 use super::names::RowsPlan;
-use super::steps::Change;
+use super::steps::{Change, Steps};
 use crate::engine::postgres::codec::backend::{Column, Status};
 use crate::engine::postgres::codec::frontend::Format;
 use crate::engine::postgres::codec::write::Report;
-use crate::inspect::sql::{CopyOut, Kind, Lineage, Reach, Reading};
+use crate::inspect::sql::{CopyOut, Kind, Lineage, Reach};
 use crate::mask::{Cleared, Recordable, Sent};
-use crate::policy::{Effect, Facts, Judged, Permit};
+use crate::policy::{Effect, Facts, Judged, Permit, Standing};
 use crate::target::Rows;
 
 /// One Query, or one Bind with its values: what is judged, shown and sent. It owns the exact bytes.
@@ -26,26 +27,26 @@ pub struct Unit {
     /// The statement's text, whole.
     pub text: Arc<str>,
     /// What the text means.
-    pub reading: Rc<Reading>,
+    pub reading: Rc<Known>,
     /// What it would do, the statements that it executes by name included.
-    pub effects: Vec<Effect>,
+    pub steps: Rc<Steps>,
     /// What holds for the whole of it.
     pub facts: Facts,
     /// The values that are bound.
     pub values: Vec<Value>,
-    /// The statements that it runs by name: the name, and the text that made it.
-    pub runs: Vec<(String, Arc<str>)>,
-    /// Its result may hold a masked value.
-    pub reach: Reach,
 }
 
 impl Judged for Unit {
     fn effects(&self) -> &[Effect] {
-        &self.effects
+        &self.steps.effects
     }
 
     fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    fn standing(&self) -> Option<&Standing> {
+        Some(&self.steps.standing)
     }
 }
 
@@ -220,7 +221,7 @@ pub trait Judge {
     ///
     /// # Errors
     /// What must be learnt first.
-    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready>;
+    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Known>, Unready>;
 
     /// The schemas that are searched, in order, as the last reading took them.
     fn search_path(&self) -> Arc<[String]>;

@@ -18,6 +18,7 @@ mod client;
 mod copy;
 mod expect;
 mod judge;
+mod known;
 mod lookup;
 mod names;
 mod output;
@@ -38,6 +39,7 @@ use hoop_shared::refusal::{Code, Refusal};
 pub use judge::{
     CopyPlan, Foresight, Judge, MaskCopy, MaskRows, Outcome, Released, SCOPE, Unit, Unmaskable, Unready, Value, Verdict,
 };
+pub use known::Known;
 pub use names::RowsPlan;
 pub use output::Output;
 pub use steps::Change;

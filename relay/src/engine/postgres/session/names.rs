@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::judge::MaskRows;
+use super::known::Known;
 use super::steps::Step;
 use crate::engine::postgres::codec::backend::Column;
 use crate::engine::postgres::codec::frontend::Formats;
-use crate::inspect::sql::Reading;
 use crate::mask::Cleared;
 
 /// A name as the protocol has it.
@@ -28,7 +28,7 @@ pub struct Meaning {
     /// The schemas in search order.
     pub path: Arc<[String]>,
     /// The text, read.
-    pub reading: Rc<Reading>,
+    pub reading: Rc<Known>,
 }
 
 /// A prepared statement.

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::expect::{Expect, Run};
 use super::judge::{Judge, Outcome, Unmaskable};
 use super::names::{Portal, Prepared, RowsPlan};
-use super::steps::{Change, Step};
+use super::steps::{Change, Made, Step};
 use super::{Conversation, Intake, Over};
 use crate::engine::postgres::codec::DecodeError;
 use crate::engine::postgres::codec::backend::{self, Status};
@@ -238,9 +238,10 @@ impl<J: Judge> Conversation<J> {
     fn apply(&mut self, step: &Step, operation: u64) {
         match &step.kind {
             Kind::Prepare { name, .. } => {
-                let (text, index) = &step.source;
-                let statement = Prepared::new(text.clone(), Vec::new(), Some(*index), Some(step.meaning.clone()));
-                self.names.statements.insert(name.as_str().into(), statement);
+                if let Some(Made { text, index, meaning }) = &step.makes {
+                    let statement = Prepared::new(text.clone(), Vec::new(), Some(*index), Some(meaning.clone()));
+                    self.names.statements.insert(name.as_str().into(), statement);
+                }
             }
             Kind::Deallocate { name: None } => self.names.statements.clear(),
             Kind::Deallocate { name: Some(name) } => {
@@ -265,8 +266,7 @@ impl<J: Judge> Conversation<J> {
                         has_result: true,
                         reach: step.reach,
                         sets: step.sets,
-                        source: step.source.clone(),
-                        meaning: step.meaning.clone(),
+                        makes: None,
                     })),
                     statement: None,
                     formats: Formats::all(if *binary { Format::Binary } else { Format::Text }),

@@ -1,15 +1,18 @@
 //! The statements of a unit as steps: what each changes in the session, and where its result comes from, names resolved.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hoop_shared::api::EffectShown;
 use hoop_shared::refusal::{Code, Refusal};
 
 use super::judge::{Judge, Unready};
+use super::known::Known;
 use super::names::{Meaning, Names, Prepared};
 use crate::inspect::catalog::TEMPORARY;
-use crate::inspect::sql::{Kind, Lineage, Reach, Reading, Statement};
-use crate::policy::{Action, Effect, Resource, SqlAction};
+use crate::inspect::sql::{Kind, Lineage, Reach, Statement};
+use crate::policy::{Action, Effect, Resource, SqlAction, Standing};
 
 /// How deep EXECUTE may lead to EXECUTE.
 const DEPTH: usize = 4;
@@ -85,8 +88,17 @@ pub struct Step {
     pub reach: Reach,
     /// It may set what the server reports (`ParameterStatus`), other than to constants.
     pub sets: bool,
-    /// The text that it stands in, and its number there: what a PREPARE keeps.
-    pub source: (Arc<str>, usize),
+    /// What a PREPARE makes.
+    pub makes: Option<Made>,
+}
+
+/// What a PREPARE keeps.
+#[derive(Debug)]
+pub struct Made {
+    /// The text that it stands in.
+    pub text: Arc<str>,
+    /// Its number there.
+    pub index: usize,
     /// What that text means.
     pub meaning: Meaning,
 }
@@ -142,17 +154,55 @@ impl Step {
     }
 }
 
-/// A unit's statements, resolved.
+/// A unit's statements, resolved. Those of a text that comes again are shared, and with them what was found out about them.
 #[derive(Debug, Default)]
 pub struct Steps {
     /// In order.
-    pub steps: Vec<Rc<Step>>,
+    pub steps: Rc<[Rc<Step>]>,
     /// Effects of all of them.
     pub effects: Vec<Effect>,
+    /// Tables that the text names.
+    pub tables: Arc<[String]>,
+    /// Functions that the text calls.
+    pub functions: Arc<[String]>,
+    /// What policy said about just these effects, tables and functions.
+    pub standing: Standing,
+    /// The effects as the session's recording shows them.
+    pub shown: OnceCell<Arc<[EffectShown]>>,
     /// The statements that they run by name: the name, and the text that made it.
     pub runs: Vec<(String, Arc<str>)>,
     /// Some result may hold a masked value.
     pub reach: Reach,
+}
+
+impl Steps {
+    /// Of a text whose statements cannot be resolved now.
+    pub fn none(reading: &Known) -> Rc<Self> {
+        Rc::new(Found::default().steps(reading))
+    }
+}
+
+/// Steps that are being resolved.
+#[derive(Debug, Default)]
+struct Found {
+    steps: Vec<Rc<Step>>,
+    effects: Vec<Effect>,
+    runs: Vec<(String, Arc<str>)>,
+    reach: Reach,
+}
+
+impl Found {
+    fn steps(self, reading: &Known) -> Steps {
+        Steps {
+            steps: self.steps.into(),
+            effects: self.effects,
+            tables: reading.tables.as_slice().into(),
+            functions: reading.functions.as_slice().into(),
+            runs: self.runs,
+            reach: self.reach,
+            ..Steps::default()
+        }
+    }
 }
 
 /// Why statements cannot be resolved.
@@ -183,8 +233,11 @@ pub fn resolve<J: Judge>(
     settled: bool,
     reserved: &str,
     text: &Arc<str>,
-    reading: &Rc<Reading>,
-) -> Result<Steps, Unresolved> {
+    reading: &Rc<Known>,
+) -> Result<Rc<Steps>, Unresolved> {
+    if let Some(steps) = reading.steps() {
+        return Ok(steps.clone());
+    }
     let meaning = Meaning {
         path: judge.search_path(),
         reading: reading.clone(),
@@ -196,7 +249,7 @@ pub fn resolve<J: Judge>(
         reserved,
         made: Vec::new(),
         cursors: Vec::new(),
-        out: Steps::default(),
+        out: Found::default(),
     };
     let mut moved = false;
     for (index, statement) in reading.statements.iter().enumerate() {
@@ -210,7 +263,9 @@ pub fn resolve<J: Judge>(
         resolver.out.reach |= step.reach;
         resolver.out.steps.push(Rc::new(step));
     }
-    Ok(resolver.out)
+    let steps = Rc::new(resolver.out.steps(reading));
+    reading.keep(&steps);
+    Ok(steps)
 }
 
 /// Resolves what a prepared statement runs.
@@ -220,7 +275,7 @@ pub fn resolve_prepared<J: Judge>(
     settled: bool,
     reserved: &str,
     prepared: &Prepared,
-) -> Result<(Rc<Reading>, Steps), Unresolved> {
+) -> Result<(Rc<Known>, Rc<Steps>), Unresolved> {
     let reading = judge.read(&prepared.text, &prepared.types)?;
     let meaning = Meaning {
         path: judge.search_path(),
@@ -243,14 +298,15 @@ pub fn resolve_prepared<J: Judge>(
         reserved,
         made: Vec::new(),
         cursors: Vec::new(),
-        out: Steps::default(),
+        out: Found::default(),
     };
     let place = (&prepared.text, index, &meaning);
     let step = resolver.statement(place, inner, inner, inner.touches_masked, 0)?;
-    let mut steps = resolver.out;
-    steps.effects.extend(inner.effects.iter().cloned());
-    steps.reach |= step.reach;
-    steps.steps.push(Rc::new(step));
+    let mut out = resolver.out;
+    out.effects.extend(inner.effects.iter().cloned());
+    out.reach |= step.reach;
+    out.steps.push(Rc::new(step));
+    let steps = Rc::new(out.steps(&reading));
     Ok((reading, steps))
 }
 
@@ -263,7 +319,7 @@ struct Resolver<'a, J> {
     made: Vec<(String, Rc<Prepared>)>,
     /// Cursors that an earlier DECLARE of the same text makes: lineage, reach, and what running their queries may change.
     cursors: Vec<(String, Lineage, Reach, Change)>,
-    out: Steps,
+    out: Found,
 }
 
 impl<J: Judge> Resolver<'_, J> {
@@ -358,8 +414,11 @@ impl<J: Judge> Resolver<'_, J> {
             lineage: lineage.unwrap_or(Lineage::Unknown),
             reach,
             sets,
-            source: (text.clone(), index),
-            meaning: meaning.clone(),
+            makes: matches!(statement.kind, Kind::Prepare { .. }).then(|| Made {
+                text: text.clone(),
+                index,
+                meaning: meaning.clone(),
+            }),
         })
     }
 

@@ -10,6 +10,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use super::client::Flow;
 use super::expect::{Expect, Run};
 use super::judge::{Foresight, Judge, Released, Unit, Unready, Value, Verdict};
+use super::known::Known;
 use super::lookup::Found;
 use super::names::{Meaning, Name, Portal, Prepared, RowsPlan};
 use super::steps::{Steps, Unresolved, changed_statement, resolve, resolve_prepared, unknown_statement};
@@ -19,7 +20,7 @@ use crate::engine::postgres::codec::frame::{Frame, client};
 use crate::engine::postgres::codec::frontend::{self, Bind, Format, Formats, Parse};
 use crate::engine::postgres::codec::write::Report;
 use crate::engine::postgres::codec::{DecodeError, write};
-use crate::inspect::sql::{Kind, Lineage, Reach, Reading};
+use crate::inspect::sql::{Kind, Lineage, Reach};
 use crate::policy::Facts;
 
 /// A Parse that waits for its Bind, because running its statement would be held: the server's statement timeout must not run
@@ -67,14 +68,14 @@ impl<J: Judge> Conversation<J> {
             Ok(steps) => steps,
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
         };
-        let mut unit = self.unit(frame.bytes().clone(), text, reading, &steps, Vec::new());
+        let mut unit = self.unit(frame.bytes().clone(), text, reading, steps, Vec::new());
         match self.judge.estimate(&unit) {
             Ok(rows) => unit.facts.estimated_rows = rows,
             Err(unready) => return Ok(self.learn(unready, frame)),
         }
         let launch = Launch::Query {
-            steps: steps.steps.into(),
-            reach: steps.reach,
+            steps: unit.steps.steps.clone(),
+            reach: unit.steps.reach,
         };
         Ok(self.judged(frame, unit, launch))
     }
@@ -100,14 +101,14 @@ impl<J: Judge> Conversation<J> {
         let steps = match resolve(&mut self.judge, &self.names, settled, &self.reserved, &text, &reading) {
             Ok(steps) => steps,
             // What it executes by name is resolved again at Bind: then it must be there.
-            Err(Unresolved::Refused(_) | Unresolved::Missing(_) | Unresolved::Changed) => Steps::default(),
+            Err(Unresolved::Refused(_) | Unresolved::Missing(_) | Unresolved::Changed) => Steps::none(&reading),
             Err(unresolved) => return Ok(self.unresolved(unresolved, frame)),
         };
         let meaning = Meaning {
             path: self.judge.search_path(),
             reading: reading.clone(),
         };
-        let unit = self.unit(frame.bytes().clone(), text.clone(), reading, &steps, Vec::new());
+        let unit = self.unit(frame.bytes().clone(), text.clone(), reading, steps, Vec::new());
         let name: Name = parse.name.into();
         let statement = Prepared::new(text, parse.types, None, Some(meaning));
         match self.judge.foresee(unit) {
@@ -202,7 +203,7 @@ impl<J: Judge> Conversation<J> {
             rows: RefCell::new(rows),
             told: Cell::new(false),
         };
-        let mut unit = self.unit(bytes, statement.text.clone(), reading, &steps, values);
+        let mut unit = self.unit(bytes, statement.text.clone(), reading, steps, values);
         match self.judge.estimate(&unit) {
             Ok(rows) => unit.facts.estimated_rows = rows,
             Err(unready) => return Ok(self.learn(unready, frame)),
@@ -332,11 +333,11 @@ impl<J: Judge> Conversation<J> {
         });
     }
 
-    fn unit(&self, bytes: Bytes, text: Arc<str>, reading: Rc<Reading>, steps: &Steps, values: Vec<Value>) -> Unit {
+    fn unit(&self, bytes: Bytes, text: Arc<str>, reading: Rc<Known>, steps: Rc<Steps>, values: Vec<Value>) -> Unit {
         let facts = Facts {
             statement: text.clone(),
-            tables: reading.tables.clone(),
-            functions: reading.functions.clone(),
+            tables: steps.tables.clone(),
+            functions: steps.functions.clone(),
             in_transaction: self.in_transaction(),
             estimated_rows: None,
         };
@@ -344,11 +345,9 @@ impl<J: Judge> Conversation<J> {
             bytes,
             text,
             reading,
-            effects: steps.effects.clone(),
+            steps,
             facts,
             values,
-            runs: steps.runs.clone(),
-            reach: steps.reach,
         }
     }
 

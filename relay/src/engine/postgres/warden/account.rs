@@ -1,7 +1,7 @@
 //! The account of a client connection in its session's recording. What stands before a release is written by the same wake-up that
 //! releases ([`Account::settle`]); the first failure is for ever.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -14,12 +14,17 @@ use crate::engine::postgres::codec::write;
 use crate::engine::postgres::replay::value_text;
 use crate::engine::postgres::session::{Outcome, Unit, Value};
 use crate::inspect::catalog::Catalog;
-use crate::mask::{Masks, Recordable};
+use crate::mask::{Masks, Recordable, Scrubbed, SecretParameters};
+use crate::policy::Effect;
 use crate::record::{Answer, Event, Kind, Output, RecordError};
 use crate::session::Session;
 
 /// The most results that are open at a time: portals that were not read to their end.
 const OPEN: usize = 64;
+
+/// How many prepared statements' texts are kept scrubbed, and the longest of them, in bytes.
+const SCRUBBED: usize = 8;
+const SCRUBBED_TEXT: usize = 16 << 10;
 
 /// Writes events of one client connection.
 #[derive(Clone, Debug)]
@@ -33,10 +38,58 @@ pub(super) struct Pen {
 #[derive(Debug)]
 pub(super) struct Account {
     pen: Pen,
-    open: HashMap<u64, Open>,
+    /// By operation, few at a time.
+    open: Vec<(u64, Open)>,
     failed: bool,
     /// Values that were masked in the result that ended last.
     masked: u64,
+    scrubbed: ScrubbedTexts,
+}
+
+/// Texts as the recording has them.
+#[derive(Debug, Default)]
+struct ScrubbedTexts {
+    /// Of these masks.
+    masks: Option<Arc<Masks>>,
+    /// The last ones, each the very text that a prepared statement keeps.
+    kept: VecDeque<(Arc<str>, ScrubbedText)>,
+}
+
+/// A text as the recording has it.
+#[derive(Clone, Debug)]
+struct ScrubbedText {
+    text: Arc<Scrubbed>,
+    secret: Arc<SecretParameters>,
+}
+
+impl ScrubbedText {
+    fn of(text: &str, masks: &Masks) -> Self {
+        Self {
+            text: masks.scrubber().statement(text).into(),
+            secret: SecretParameters::of(text).into(),
+        }
+    }
+}
+
+impl ScrubbedTexts {
+    /// Scrubs a text that has values beside it, or finds what became of it before: whoever binds values will do so again.
+    fn of(&mut self, text: &Arc<str>, masks: &Arc<Masks>) -> ScrubbedText {
+        if !self.masks.as_ref().is_some_and(|of| Arc::ptr_eq(of, masks)) {
+            self.kept.clear();
+            self.masks = Some(masks.clone());
+        }
+        if let Some((_, found)) = self.kept.iter().find(|(of, _)| Arc::ptr_eq(of, text)) {
+            return found.clone();
+        }
+        let scrubbed = ScrubbedText::of(text, masks);
+        if text.len() <= SCRUBBED_TEXT {
+            if self.kept.len() >= SCRUBBED {
+                self.kept.pop_front();
+            }
+            self.kept.push_back((text.clone(), scrubbed.clone()));
+        }
+        scrubbed
+    }
 }
 
 /// A result that has begun.
@@ -48,6 +101,18 @@ struct Open {
     /// Bytes that the client copied in.
     copied_in: u64,
     long_rows: u64,
+}
+
+impl Open {
+    const fn new(output: Output) -> Self {
+        Self {
+            output,
+            rows: 0,
+            masked: 0,
+            copied_in: 0,
+            long_rows: 0,
+        }
+    }
 }
 
 impl Pen {
@@ -67,13 +132,24 @@ impl Pen {
         &self,
         unit: &Unit,
         answer: Answer,
-        rules: &[String],
+        rules: Arc<[String]>,
+        request: Option<&RequestId>,
+    ) -> Event {
+        let scrubbed = self.masks().map(|masks| (ScrubbedText::of(&unit.text, &masks), masks));
+        self.scrubbed_statement(unit, scrubbed, answer, rules, request)
+    }
+
+    fn scrubbed_statement(
+        &self,
+        unit: &Unit,
+        scrubbed: Option<(ScrubbedText, Arc<Masks>)>,
+        answer: Answer,
+        rules: Arc<[String]>,
         request: Option<&RequestId>,
     ) -> Event {
         let mut event = self.event(Kind::Statement);
-        if let Some(masks) = self.masks() {
-            let scrubber = masks.scrubber();
-            event.statement = Some(scrubber.statement(&unit.text));
+        if let Some((scrubbed, masks)) = scrubbed {
+            event.statement = Some(scrubbed.text);
             if !unit.values.is_empty() {
                 let shown: Vec<_> = unit
                     .values
@@ -83,23 +159,29 @@ impl Pen {
                 let named = shown
                     .iter()
                     .map(|(oid, value)| (*oid, builtin_type(*oid), value.as_deref()));
-                event.parameters = Some(scrubber.parameters(&unit.text, named));
+                event.parameters = Some(masks.scrubber().parameters(&scrubbed.secret, named));
             }
         }
+        event.effects = unit.steps.shown.get_or_init(|| self.shown(&unit.steps.effects)).clone();
+        event.decision = Some(answer);
+        event.rules = rules;
+        event.request = request.cloned();
+        event
+    }
+
+    fn shown(&self, effects: &[Effect]) -> Arc<[EffectShown]> {
         let connection = &self.session.grant().connection().name;
-        for effect in &unit.effects {
+        let mut all: Vec<EffectShown> = Vec::new();
+        for effect in effects {
             let shown = EffectShown {
                 action: effect.action.to_string(),
                 resource: effect.resource.id(connection),
             };
-            if !event.effects.contains(&shown) {
-                event.effects.push(shown);
+            if !all.contains(&shown) {
+                all.push(shown);
             }
         }
-        event.decision = Some(answer);
-        event.rules = rules.to_vec();
-        event.request = request.cloned();
-        event
+        all.into()
     }
 
     /// What became of a held unit.
@@ -122,9 +204,10 @@ impl Account {
         let masks = session.masks();
         let mut account = Self {
             pen: Pen { session, stream, masks },
-            open: HashMap::new(),
+            open: Vec::new(),
             failed: false,
             masked: 0,
+            scrubbed: ScrubbedTexts::default(),
         };
         account.queue(&account.pen.event(Kind::Opened));
         account
@@ -144,14 +227,15 @@ impl Account {
     }
 
     /// Records a unit and what was decided about it; gives its number. It stands when [`Account::settle`] returns.
-    pub(super) fn statement(
-        &mut self,
-        unit: &Unit,
-        answer: Answer,
-        rules: &[String],
-        request: Option<&RequestId>,
-    ) -> Result<u64, RecordError> {
-        let event = self.pen.statement(unit, answer, rules, request);
+    pub(super) fn statement(&mut self, unit: &Unit, answer: Answer, rules: Arc<[String]>) -> Result<u64, RecordError> {
+        let event = match self.pen.masks() {
+            Some(masks) if !unit.values.is_empty() => {
+                let scrubbed = self.scrubbed.of(&unit.text, &masks);
+                self.pen
+                    .scrubbed_statement(unit, Some((scrubbed, masks)), answer, rules, None)
+            }
+            _ => self.pen.statement(unit, answer, rules, None),
+        };
         self.pen
             .session
             .recorder()
@@ -162,7 +246,7 @@ impl Account {
     /// Records a refusal that is not policy's.
     pub(super) fn refused(&mut self, unit: Option<&Unit>, refusal: &Refusal) -> Result<(), RecordError> {
         let mut event = match unit {
-            Some(unit) => self.pen.statement(unit, Answer::Block, &[], None),
+            Some(unit) => self.pen.statement(unit, Answer::Block, Arc::default(), None),
             None => self.pen.event(Kind::Refused),
         };
         event.error = self.pen.masks().map(|masks| masks.scrubber().text(&refusal.message));
@@ -202,13 +286,13 @@ impl Account {
             Outcome::CopyOut { messages, masked } => self.extend(operation, messages, 0, masked),
             Outcome::LongRow => {
                 self.extend(operation, &Recordable::default(), 1, 0);
-                if let Some(open) = self.open.get_mut(&operation) {
+                if let Some(open) = self.open(operation) {
                     open.long_rows += 1;
                 }
             }
             Outcome::CopyIn(piece) => {
                 self.extend(operation, &Recordable::default(), 0, 0);
-                if let Some(open) = self.open.get_mut(&operation) {
+                if let Some(open) = self.open(operation) {
                     open.copied_in += piece.len() as u64;
                 }
             }
@@ -219,37 +303,39 @@ impl Account {
     }
 
     fn extend(&mut self, operation: u64, content: &Recordable, rows: u64, masked: u64) {
-        if !self.open.contains_key(&operation)
-            && self.open.len() >= OPEN
-            && let Some(oldest) = self.open.keys().min().copied()
-        {
-            self.finish(oldest, None, None);
+        if self.open(operation).is_none() {
+            let oldest = self.open.iter().map(|(operation, _)| *operation).min();
+            if let Some(oldest) = oldest.filter(|_| self.open.len() >= OPEN) {
+                self.finish(oldest, None, None);
+            }
+            let output = self.pen.session.recorder().output(Some(self.pen.stream));
+            self.open.push((operation, Open::new(output)));
         }
-        let recorder = self.pen.session.recorder();
-        let stream = self.pen.stream;
-        let open = self.open.entry(operation).or_insert_with(|| Open {
-            output: recorder.output(Some(stream)),
-            rows: 0,
-            masked: 0,
-            copied_in: 0,
-            long_rows: 0,
-        });
+        let Self { pen, open, failed, .. } = self;
+        let Some((_, open)) = open.iter_mut().find(|(of, _)| *of == operation) else {
+            return;
+        };
         open.rows += rows;
         open.masked += masked;
         if !content.bytes().is_empty() {
-            self.failed |= recorder.extend(&mut open.output, content).is_err();
+            *failed |= pen.session.recorder().extend(&mut open.output, content).is_err();
         }
     }
 
+    fn open(&mut self, operation: u64) -> Option<&mut Open> {
+        let found = self.open.iter_mut().find(|(of, _)| *of == operation);
+        found.map(|(_, open)| open)
+    }
+
     fn finish(&mut self, operation: u64, tag: Option<&str>, error: Option<String>) {
-        let open = self.open.remove(&operation);
+        let at = self.open.iter().position(|(of, _)| *of == operation);
+        let open = at.map(|at| self.open.swap_remove(at).1);
         let copied_in = open.as_ref().map_or(0, |open| open.copied_in);
         self.masked = open.as_ref().map_or(0, |open| open.masked);
         let mut event = self.pen.event(if copied_in > 0 { Kind::CopyIn } else { Kind::Result });
-        let masks = self.pen.masks();
         // A tag holds no data: the command's word and a count.
         event.command = tag.filter(|tag| !tag.is_empty()).map(str::to_owned);
-        event.error = error.and_then(|error| Some(masks?.scrubber().text(&error)));
+        event.error = error.and_then(|error| Some(self.pen.masks()?.scrubber().text(&error)));
         if copied_in > 0 {
             event.detail = Some(format!("{copied_in} bytes from the client"));
         }
@@ -271,7 +357,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let open: Vec<u64> = self.open.keys().copied().collect();
+        let open: Vec<u64> = self.open.iter().map(|(operation, _)| *operation).collect();
         for operation in open {
             self.finish(operation, None, None);
         }

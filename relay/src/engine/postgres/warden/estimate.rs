@@ -29,7 +29,7 @@ pub(super) fn question(unit: &Unit, scope: &Scope, in_band: bool) -> Option<Ques
         || statement.kind != Kind::Plain
         || !statement.functions.is_empty()
         || statement.tables.iter().any(temporary)
-        || !unit.effects.iter().all(|effect| is_plannable(effect.action))
+        || !unit.steps.effects.iter().all(|effect| is_plannable(effect.action))
     {
         return None;
     }

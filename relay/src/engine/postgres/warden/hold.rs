@@ -68,7 +68,7 @@ impl Hold {
             Ok(held) => held,
             Err(error) => {
                 let refusal = Refusal::from(error);
-                let mut event = self.account.statement(unit, Answer::Block, &self.review.rules, None);
+                let mut event = self.account.statement(unit, Answer::Block, self.rules(), None);
                 event.detail = Some(refusal.message.clone());
                 self.append(&event)?;
                 return Err(refusal);
@@ -77,7 +77,7 @@ impl Hold {
         let request = held.id().clone();
         let event = self
             .account
-            .statement(unit, Answer::Approval, &self.review.rules, Some(&request));
+            .statement(unit, Answer::Approval, self.rules(), Some(&request));
         self.append(&event)?;
         let waits = self.session.hold();
         say.say(self.notice(&request, held.expires()));
@@ -105,13 +105,17 @@ impl Hold {
         let detail = format!("approved by {}", approved.by().join(", "));
         let operation = self.append(&self.account.decision(Answer::Allow, &request, detail))?;
         if let Some(run) = self.session.run() {
-            run.release(&self.review.operation().effects);
+            run.release(&self.review.operation().steps.effects);
         }
         // From here on its client cannot leave it: the result goes where the client is now.
         drop(waits);
         let permit = self.review.approve(approved);
         Released::spend(permit, self.session.grant().session(), operation)
             .ok_or_else(|| Refusal::new(Code::RelayFault, "the permit is for another session"))
+    }
+
+    fn rules(&self) -> Arc<[String]> {
+        self.review.rules.as_slice().into()
     }
 
     fn append(&self, event: &crate::record::Event) -> Result<u64, Refusal> {
@@ -141,7 +145,7 @@ impl Hold {
         if !unit.facts.tables.is_empty() {
             ask = ask.detail("tables", unit.facts.tables.join(", "));
         }
-        for (name, text) in &unit.runs {
+        for (name, text) in &unit.steps.runs {
             ask = ask.detail(format!("EXECUTE {name}"), &**text);
         }
         if !unit.facts.functions.is_empty() {
@@ -247,7 +251,7 @@ impl Hold {
         let verdict = self.session.policies().judge(
             grant.identity(),
             grant.connection(),
-            &unit.effects,
+            &unit.steps.effects,
             &unit.facts,
             &around,
         );

@@ -10,6 +10,7 @@ mod account;
 mod estimate;
 mod hold;
 mod masks;
+mod readings;
 mod types;
 mod words;
 mod world;
@@ -26,7 +27,7 @@ use super::codec::backend::{CancelKey, Column, Status};
 use super::codec::write::{Report, Severity};
 use super::drive::{Attend, InBand, Say};
 use super::session::{
-    Change, CopyPlan, Foresight, Judge, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready, Verdict,
+    Change, CopyPlan, Foresight, Judge, Known, Outcome, Released, RowsPlan, Unit, Unmaskable, Unready, Verdict,
 };
 use crate::inspect::sql::{CopyOut, Kind, Lineage, Problem, Reach, Reading};
 use crate::mask::Cleared;
@@ -110,7 +111,7 @@ fn is_doubtful(reading: &Reading) -> bool {
 impl Judge for Warden {
     type Review = Waiting;
 
-    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready> {
+    fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Known>, Unready> {
         self.world.read(text, types)
     }
 
@@ -153,7 +154,7 @@ impl Judge for Warden {
         match policies.judge(
             grant.identity(),
             grant.connection(),
-            &unit.effects,
+            &unit.steps.effects,
             &unit.facts,
             &around,
         ) {
@@ -168,7 +169,7 @@ impl Judge for Warden {
                 effect,
             } => {
                 let refusal = words::blocked(grant, &unit, reason, &rules, message.as_deref(), effect);
-                match self.account.statement(&unit, Answer::Block, &rules, None) {
+                match self.account.statement(&unit, Answer::Block, rules.into()) {
                     Ok(_) => Foresight::Refuse(refusal),
                     Err(_) => Foresight::Refuse(self.unrecorded()),
                 }
@@ -187,13 +188,13 @@ impl Judge for Warden {
             Decision::Allow(permit) => {
                 let recorded = self
                     .account
-                    .statement(permit.operation(), Answer::Allow, permit.rules(), None);
+                    .statement(permit.operation(), Answer::Allow, permit.rules().clone());
                 self.world.passes(permit.operation());
                 let Ok(operation) = recorded else {
                     return Verdict::Refuse(self.unrecorded());
                 };
                 if let Some(run) = self.session.run() {
-                    run.release(&permit.operation().effects);
+                    run.release(&permit.operation().steps.effects);
                 }
                 match Released::spend(permit, grant.session(), operation) {
                     Some(released) => Verdict::Pass(released),
@@ -210,7 +211,7 @@ impl Judge for Warden {
                     blocked.message.as_deref(),
                     blocked.effect,
                 );
-                let effect = blocked.effect.and_then(|index| unit.effects.get(index));
+                let effect = blocked.effect.and_then(|index| unit.steps.effects.get(index));
                 let unknown = effect
                     .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
                 if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
@@ -218,7 +219,7 @@ impl Judge for Warden {
                 }
                 if self
                     .account
-                    .statement(unit, Answer::Block, &blocked.rules, None)
+                    .statement(unit, Answer::Block, blocked.rules.as_slice().into())
                     .is_err()
                 {
                     return Verdict::Refuse(self.unrecorded());
@@ -237,8 +238,8 @@ impl Judge for Warden {
     }
 
     fn blocked(&mut self, unit: &Unit, refusal: &Refusal) {
-        let rules: Vec<String> = refusal.rule.iter().cloned().collect();
-        if self.account.statement(unit, Answer::Block, &rules, None).is_err() {
+        let rules = refusal.rule.iter().cloned().collect();
+        if self.account.statement(unit, Answer::Block, rules).is_err() {
             self.unrecorded();
         }
     }
@@ -384,6 +385,10 @@ impl Attend for Warden {
 
     fn touch(&self) {
         self.session.touch();
+    }
+
+    fn has_company(&self) -> bool {
+        self.session.streams() > 1 && self.session.recorder().is_behind()
     }
 
     fn settle(&mut self) -> Result<(), Refusal> {

@@ -17,7 +17,7 @@ pub(super) fn blocked(
     effect: Option<usize>,
 ) -> Refusal {
     let connection = &grant.connection().name;
-    let effect = effect.and_then(|index| unit.effects.get(index));
+    let effect = effect.and_then(|index| unit.steps.effects.get(index));
     let what = effect.map_or_else(|| "this statement".to_owned(), |effect| verb(effect, &unit.text));
     let resource = effect.map_or_else(|| connection.clone(), |effect| effect.resource.id(connection));
     let action = effect.map_or_else(|| "connect".to_owned(), |effect| effect.action.to_string());

@@ -1,8 +1,6 @@
 //! What names mean for this client connection right now: the catalog, the search path, the masked columns; and what texts mean
 //! under them, kept until one of these changes.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,29 +11,18 @@ use tokio::task::JoinSet;
 
 use super::estimate::question;
 use super::hold::Details;
+use super::readings::Readings;
 use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::drive::InBand;
-use crate::engine::postgres::session::{Change, Unit, Unready};
+use crate::engine::postgres::session::{Change, Known, Unit, Unready};
 use crate::inspect::catalog::{Catalog, Parts, TEMPORARY};
-use crate::inspect::sql::{Kind, Reach, Reading, Scope, World as Names, read};
+use crate::inspect::sql::{Kind, Reach, Scope, World as Names, read};
 use crate::mask::{Bindings, Cleared, Masks, Views};
 use crate::policy::{Action, Effect, Policies, SqlAction};
 use crate::session::Session;
 use crate::target::Rows;
 use crate::target::catalog::{Around, load_temporary, load_within};
 use crate::target::postgres::{AGE, Changing, Question, TargetNames};
-
-/// The most texts whose reading is kept.
-const KEPT: usize = 512;
-/// How many texts are remembered as seen, 8 bytes each.
-const SEEN: usize = 256;
-/// The most readings of one text.
-const KEPT_TYPES: usize = 8;
-/// The longest of them, in bytes.
-const KEPT_TEXT: usize = 16 << 10;
-
-/// The readings of one text: under the types of its parameters.
-type Readings = Vec<(Box<[u32]>, Rc<Reading>)>;
 
 /// What names mean.
 #[derive(Debug)]
@@ -71,42 +58,13 @@ pub(super) struct World {
     policies: Option<Arc<Policies>>,
     masks: Option<Arc<Masks>>,
     bound: Arc<Bindings>,
-    readings: HashMap<Box<str>, Readings>,
-    seen: Seen,
+    readings: Readings,
     generation: u64,
     refreshing: JoinSet<()>,
     /// The unit that the planner is asked about.
     asked: Option<(Bytes, Question)>,
     /// What it said about the last one, once.
     estimated: Option<(Bytes, Option<i64>)>,
-}
-
-/// Which texts came before, by their hashes. Most texts with their values in them come once: keeping what they mean would only
-/// drive what is worth keeping out of the processor's cache.
-#[derive(Debug)]
-struct Seen {
-    hasher: RandomState,
-    /// The last hash of each remainder: what it forgets costs one more reading.
-    last: Box<[u64]>,
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            last: vec![0; SEEN].into(),
-        }
-    }
-}
-
-impl Seen {
-    /// Whether a text came before, as far as is remembered; from here on it did.
-    fn again(&mut self, text: &str) -> bool {
-        let hash = self.hasher.hash_one(text);
-        let place = usize::try_from(hash % SEEN as u64).unwrap_or_default();
-        let last = self.last.get_mut(place);
-        last.is_some_and(|last| std::mem::replace(last, hash) == hash)
-    }
 }
 
 /// What the driver learnt.
@@ -143,8 +101,7 @@ impl World {
             policies: None,
             masks: None,
             bound: Arc::default(),
-            readings: HashMap::new(),
-            seen: Seen::default(),
+            readings: Readings::default(),
             generation: 0,
             refreshing: JoinSet::new(),
             asked: None,
@@ -167,7 +124,7 @@ impl World {
         self.scope_touched || self.changed
     }
 
-    pub(super) fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Reading>, Unready> {
+    pub(super) fn read(&mut self, text: &str, types: &[u32]) -> Result<Rc<Known>, Unready> {
         match self.ready_to_read() {
             Ok(()) => {}
             // The server runs nothing now but the transaction's end, and what a message has behind it.
@@ -176,7 +133,7 @@ impl World {
                 return Ok(if reading.statements.len() <= 1 {
                     reading
                 } else {
-                    Rc::new((*reading).clone().uncertain())
+                    Known::new((**reading).clone().uncertain())
                 });
             }
             Err(unready) => return Err(unready),
@@ -263,11 +220,7 @@ impl World {
         self.readings.clear();
     }
 
-    fn reading(&mut self, text: &str, types: &[u32]) -> Rc<Reading> {
-        let mut known = self.readings.get(text).into_iter().flatten();
-        if let Some((_, reading)) = known.find(|(of, _)| **of == *types) {
-            return reading.clone();
-        }
+    fn reading(&mut self, text: &str, types: &[u32]) -> Rc<Known> {
         let none = Arc::default();
         let (masked, recorded) = match &self.views {
             Some(views) => (views.masked(), views.recorded()),
@@ -281,18 +234,7 @@ impl World {
             most_tokens: self.session.limits().statement_tokens,
             parameter_types: types,
         };
-        let reading = Rc::new(read(text, &names));
-        if text.len() <= KEPT_TEXT && self.seen.again(text) {
-            if self.readings.len() >= KEPT {
-                self.readings.clear();
-            }
-            let under = self.readings.entry(Box::from(text)).or_default();
-            if under.len() >= KEPT_TYPES {
-                under.clear();
-            }
-            under.push((Box::from(types), reading.clone()));
-        }
-        reading
+        self.readings.of(text, types, || read(text, &names))
     }
 
     pub(super) fn catalog(&self) -> &Arc<Catalog> {
@@ -337,8 +279,8 @@ impl World {
     pub(super) fn note(&mut self, unit: &Unit) {
         let infers = |effect: &Effect| effect.action == Action::Sql(SqlAction::Infer);
         // What it executes by name was read before.
-        let executes = !unit.runs.is_empty() && unit.reach.recording;
-        let tainted = executes || unit.reading.spreads || unit.effects.iter().any(infers);
+        let executes = !unit.steps.runs.is_empty() && unit.steps.reach.recording;
+        let tainted = executes || unit.reading.spreads || unit.steps.effects.iter().any(infers);
         if tainted && !self.scope.temporary_tainted {
             self.scope.temporary_tainted = true;
             self.renew();
@@ -463,7 +405,7 @@ impl World {
     /// nobody has been told: the client that does not read its answers keeps them from the relay.
     pub(super) fn passes(&mut self, unit: &Unit) {
         let commits = |kind: &Kind| self.changed && matches!(kind, Kind::Commit);
-        let changes = Change::of_effects(&unit.effects) == Change::Catalog
+        let changes = Change::of_effects(&unit.steps.effects) == Change::Catalog
             || unit.reading.statements.iter().any(|statement| commits(&statement.kind));
         if changes {
             self.changing.get_or_insert_with(|| self.names.changing());

@@ -602,3 +602,41 @@ fn a_masked_column_that_is_only_shown_is_not_inferred() {
         lacks(sql, "unknown");
     }
 }
+
+#[test]
+fn texts_of_one_pattern_mean_the_same() {
+    let Some(catalog) = catalog() else { return };
+    let texts = [
+        "select ssn from customers where id = {}",
+        "select id, name from customers c where c.id = {} and region <= {};",
+        "select * from orders o where o.customer_id = {} order by 1",
+        "select total from orders where note = {} or id >= {}",
+        "select case when region = {} then ssn end from customers group by 1",
+        "select o.id from orders o, customers c where c.id = o.customer_id and c.ssn = {}",
+        "select secret from customer_secrets where id = {} limit 5",
+        "select count(*) from customers where id = {}",
+        "select name, setting from pg_settings where name = {}",
+        "select a from nothing where b = {}",
+    ];
+    let mut of_pattern = 0;
+    for text in texts {
+        let (one, other) = (text.replace("{}", "17"), text.replace("{}", "94"));
+        assert!(Pattern::of(&one).is_some(), "{one}");
+        assert_eq!(Pattern::of(&one), Pattern::of(&other), "{one}");
+        let (one, other) = (reading(catalog, &one), reading(catalog, &other));
+        if one.is_of_pattern() {
+            of_pattern += 1;
+            assert_eq!(one, other, "{text}");
+        }
+        assert_eq!(one.is_of_pattern(), other.is_of_pattern(), "{text}");
+    }
+    assert!(of_pattern >= 5, "{of_pattern}");
+    for text in [
+        "select set_config(name, setting, true) from pg_settings where name = 17",
+        "select pg_sleep(a = 17)",
+        "select id into t2 from customers where id = 17",
+        "select id from customers where id = 17 for update",
+    ] {
+        assert!(!reading(catalog, text).is_of_pattern(), "{text}");
+    }
+}
