@@ -107,6 +107,9 @@ fn each_problem_comes_with_its_fix() {
     std::fs::remove_file(&extra).unwrap();
     std::fs::remove_file(folder.join("config.toml")).unwrap();
     world.signal("KILL");
+    hoop_tests::eventually("the relay is gone", || {
+        std::net::TcpStream::connect(&world.relay).is_err().then_some(())
+    });
     let all = checks(&ana, 1);
     assert!(
         find(&all, "tcp")["fix"].as_str().unwrap().contains("start the relay"),

@@ -54,11 +54,6 @@ fn what_the_tokenizer_may_misread_is_sent_whole() {
     ] {
         assert_eq!(split_up(whole), [whole], "{whole}");
     }
-    // A carriage return ends a comment, as it does for PostgreSQL.
-    assert_eq!(
-        split_up("SELECT 1 -- a\rb; SELECT 2\n; SELECT 3"),
-        ["SELECT 1 -- a\rb", "SELECT 2", "SELECT 3"]
-    );
 }
 
 #[test]
