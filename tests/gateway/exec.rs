@@ -726,8 +726,9 @@ fn a_million_rows_take_hoopctl_no_more_memory_than_some() {
             "{format}: {little} kB for 10,000 rows, {some} kB for 300,000, {many} kB for 1,000,000 ({bytes} bytes)"
         );
         assert!(bytes > 20_000_000, "{format}: {bytes} bytes");
-        assert!(many < 16 * 1024, "{format}: {many} kB");
-        assert!(many < some + 4 * 1024, "{format}: {some} kB, then {many} kB");
+        // Buffers are some 10 MB when all are full, which a busy machine makes them at times; the rows are 27 to 57 MB.
+        assert!(many < 20 * 1024, "{format}: {many} kB");
+        assert!(many < some + 10 * 1024, "{format}: {some} kB, then {many} kB");
     }
 }
 
