@@ -31,6 +31,7 @@ mod network;
 mod operating;
 mod people;
 mod plain;
+mod races;
 mod readme;
 mod recording;
 mod relay_examples;

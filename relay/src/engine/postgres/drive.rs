@@ -20,7 +20,7 @@ use super::buffers;
 use super::codec::backend::Status;
 use super::codec::write::{self, Report};
 use super::session::{Attention, Conversation, Judge, Over, Released, Unready};
-use super::wires::{FAREWELL, Moved, Wires, drain, farewell, poll_empty};
+use super::wires::{FAREWELL, Moved, Wires, drain, farewell, poll_empty, until_closed};
 use crate::target::{Queries, QueryError, Rows};
 
 /// What a session needs besides judging: to learn, to ask people, to cancel.
@@ -41,6 +41,11 @@ pub trait Attend: Judge {
         say: Say,
         status: Status,
     ) -> LocalBoxFuture<'static, Result<Released, Refusal>>;
+
+    /// Something was sent that changes names for others.
+    fn changes_names(&self) -> bool {
+        false
+    }
 
     /// Cancels what the target runs for this client.
     fn cancel(&mut self) -> LocalBoxFuture<'static, ()>;
@@ -172,6 +177,27 @@ where
         target_in,
         client_bound,
     };
+    let served = attended(&mut core, &mut wires, outside).await;
+    if core.judge().changes_names() && !core.is_settled() {
+        // What was sent may still be done, and then others must not be judged by what names meant before.
+        until_closed(&mut wires.target).await;
+    }
+    served
+}
+
+async fn attended<J, C, T, E, F, G>(
+    core: &mut Conversation<J>,
+    wires: &mut Wires<C, T>,
+    outside: Outside<E, F>,
+) -> Served
+where
+    J: Attend,
+    C: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+    E: Future<Output = Refusal>,
+    F: FnMut() -> G,
+    G: Future<Output = ()>,
+{
     let Outside { ended, mut cancelled } = outside;
     let mut ended = pin!(ended);
     let mut cancel_asked = Box::pin(cancelled());
@@ -237,13 +263,13 @@ where
                     })
                     .await
                 };
-                let _ = futures::join!(farewell(&mut wires, &mut core), cancel);
+                let _ = futures::join!(farewell(wires, core), cancel);
                 return Served::Ended;
             }
             Some(Over::Terminated) => {
                 // The server does what was asked before, then closes.
                 drop(task);
-                drain(&mut wires, &mut core).await;
+                drain(wires, core).await;
                 return Served::Client;
             }
             None => {}
@@ -255,13 +281,13 @@ where
             () = &mut cancel_asked => Event::CancelAsked,
             () = async { match &mut cancelling { Some(future) => future.await, None => pending().await } } => Event::CancelDone,
             event = beside(&mut task) => event,
-            moved = poll_fn(|cx| wires.poll(cx, &mut core)) => Event::Moved(moved),
+            moved = poll_fn(|cx| wires.poll(cx, core)) => Event::Moved(moved),
         };
         match event {
             Event::Moved(moved) => {
                 if moved.from_client {
                     core.judge().touch();
-                    if core.is_held() && Conversation::<J>::says_farewell(&wires.client_in) {
+                    if (core.is_held() || core.waits_for_turn()) && Conversation::<J>::says_farewell(&wires.client_in) {
                         return Served::Client;
                     }
                 }
@@ -287,7 +313,7 @@ where
                         "the target closed the connection",
                     ));
                     drop(task);
-                    farewell(&mut wires, &mut core).await;
+                    farewell(wires, core).await;
                     return Served::Target;
                 }
             }
@@ -322,7 +348,13 @@ where
             Event::Ended(refusal) => core.end(&refusal),
             Event::CancelAsked => {
                 cancel_asked = Box::pin(cancelled());
-                if core.is_held() {
+                if core.waits_for_turn() {
+                    task = Task::None;
+                    core.not_learnt(&Refusal::new(
+                        Code::ApprovalCancelled,
+                        "canceling statement due to user request",
+                    ));
+                } else if core.is_held() {
                     task = Task::None;
                     core.refuse_held(&Refusal::new(
                         Code::ApprovalCancelled,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::buffers;
@@ -171,4 +171,12 @@ where
     }
     let _ = core.judge().settle();
     farewell(wires, core).await;
+}
+
+/// Waits until the target has done what it was asked and has closed, however long that takes: it closes when it comes to the end of
+/// what it reads.
+pub(super) async fn until_closed(target: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    let mut gone = [0; 4096];
+    let _ = target.shutdown().await;
+    while let Ok(1..) = target.read(&mut gone).await {}
 }

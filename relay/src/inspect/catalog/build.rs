@@ -12,6 +12,8 @@ pub struct Parts {
     pub server_version: u32,
     /// Every schema's name.
     pub schemas: Vec<String>,
+    /// (schema, who may use it).
+    pub searched: Vec<(String, String)>,
     /// Every relation, those of `pg_catalog` too.
     pub relations: Vec<Relation>,
     /// Foreign keys.
@@ -84,6 +86,7 @@ impl Catalog {
 
     fn add(&mut self, parts: Parts) {
         self.schemas.extend(parts.schemas.into_iter().map(Arc::from));
+        self.searched.extend(parts.searched);
         self.builtin_functions
             .extend(parts.builtin_functions.into_iter().map(Arc::from));
         self.casts.extend(parts.casts.into_iter().map(Arc::new));

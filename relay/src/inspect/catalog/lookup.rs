@@ -46,6 +46,11 @@ impl Catalog {
         self.schemas.contains(name)
     }
 
+    /// A search path finds the same schemas in both.
+    pub fn searches_as(&self, other: &Self) -> bool {
+        self.searched == other.searched
+    }
+
     /// Relations that have `oid` as parent: inheritance children and partitions.
     pub fn children(&self, oid: u32) -> &[u32] {
         self.children.get(&oid).map_or(&[], Vec::as_slice)

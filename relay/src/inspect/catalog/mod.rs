@@ -37,6 +37,8 @@ pub struct Catalog {
     /// How many changes were made to it by statements that have not run.
     provisional: usize,
     schemas: HashSet<Arc<str>>,
+    /// Schemas, and who may use them.
+    searched: std::collections::BTreeSet<(String, String)>,
     relations: HashMap<u32, Arc<Relation>>,
     relation_names: HashMap<Arc<str>, Vec<u32>>,
     functions: HashMap<Arc<str>, Vec<Arc<Function>>>,

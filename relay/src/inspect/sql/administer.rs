@@ -38,10 +38,16 @@ impl Reader<'_> {
             // Operators, aggregates, types, collations, text search: code that other statements call.
             Node::DefineStmt(define) => {
                 let names: Vec<&str> = define.defnames().iter().filter_map(nodes::String::sval).collect();
+                if define.kind == pg_raw_parse::raw::ObjectType::OBJECT_OPERATOR {
+                    // Operators are used where no text spells them: IN, BETWEEN, CASE.
+                    self.touched.everything = true;
+                }
+                self.makes_name(&names);
                 self.act(SqlAction::Create, schema_of(&names));
             }
             Node::CreateDomainStmt(create) => {
                 let names: Vec<&str> = create.domainname().iter().filter_map(nodes::String::sval).collect();
+                self.makes_name(&names);
                 self.act(SqlAction::Create, schema_of(&names));
                 let frame = value_frame();
                 let env = Env {
@@ -81,15 +87,19 @@ impl Reader<'_> {
             },
             Node::CreateEnumStmt(create) => {
                 let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
+                self.makes_name(&names);
                 self.act(SqlAction::Create, schema_of(&names));
                 self.amend_type(&names, TypeKind::Enum, 0);
             }
             Node::CreateRangeStmt(create) => {
                 let names: Vec<&str> = create.type_name().iter().filter_map(nodes::String::sval).collect();
+                self.makes_name(&names);
                 self.act(SqlAction::Create, schema_of(&names));
             }
             Node::AlterEnumStmt(alter) => {
                 let names: Vec<&str> = alter.type_name().iter().filter_map(nodes::String::sval).collect();
+                // A value more is nothing to who does not name it.
+                self.touched.harmless = true;
                 self.act(SqlAction::Alter, schema_of(&names));
             }
             Node::CreateOpClassStmt(_)
@@ -310,6 +320,13 @@ impl Reader<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// A type, aggregate, … of that name is made.
+    fn makes_name(&mut self, names: &[&str]) {
+        if let Some(made) = names.last() {
+            self.touched.names.push(super::changes::name(made));
         }
     }
 

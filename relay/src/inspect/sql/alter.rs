@@ -23,6 +23,16 @@ impl Reader<'_> {
             return;
         };
         self.on_relation(SqlAction::Alter, &relation);
+        let commands = alter.cmds().iter().map(|command| match command {
+            Node::AlterTableCmd(command) => whom(command.subtype),
+            _ => Whom::All,
+        });
+        let touched = match commands.max() {
+            Some(Whom::Nobody) => &mut self.touched.for_nobody,
+            Some(Whom::Writers) => &mut self.touched.for_writers,
+            Some(Whom::All) | None => &mut self.touched.for_all,
+        };
+        touched.push(relation.name.clone());
         let source = self.source(&relation, None);
         let mut frame = Frame::single(source);
         for command in alter.cmds() {
@@ -97,5 +107,35 @@ impl Reader<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// For whom a table is another behind a command.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Whom {
+    Nobody,
+    Writers,
+    All,
+}
+
+fn whom(command: Alter::Type) -> Whom {
+    match command {
+        Alter::AT_ValidateConstraint
+        | Alter::AT_SetStatistics
+        | Alter::AT_SetStorage
+        | Alter::AT_SetRelOptions
+        | Alter::AT_ResetRelOptions
+        | Alter::AT_ClusterOn
+        | Alter::AT_ReplicaIdentity => Whom::Nobody,
+        Alter::AT_ColumnDefault
+        | Alter::AT_AddConstraint
+        | Alter::AT_DropConstraint
+        | Alter::AT_AlterConstraint
+        | Alter::AT_SetNotNull
+        | Alter::AT_EnableTrig
+        | Alter::AT_DisableTrig
+        | Alter::AT_EnableTrigUser
+        | Alter::AT_DisableTrigUser => Whom::Writers,
+        _ => Whom::All,
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Called {
 impl Reader<'_> {
     /// No function of that name can be meant by an unqualified call.
     pub fn no_such_function(&self, name: &str) -> bool {
+        self.spells(name);
         !self.world.catalog.has_builtin_function(name)
             && self
                 .world
@@ -46,6 +47,7 @@ impl Reader<'_> {
 
     /// Users' functions that a call may mean.
     fn candidates(&self, schema: Option<&str>, name: &str, count: usize, types: &[u32]) -> Vec<Arc<Function>> {
+        self.spells(name);
         let catalog = self.world.catalog;
         let outputs = |function: &Function| match function.kind {
             FunctionKind::Procedure => function.outputs.len(),
@@ -257,10 +259,14 @@ impl Reader<'_> {
 
     /// `nextval`, `setval` on a sequence that is named by a constant.
     fn sequence(&mut self, call: &nodes::FuncCall) {
-        let text = call.args().iter().next().and_then(constant_text);
+        let argument = call.args().iter().next();
+        // A text is made a name where it is needed: `'s'::text`.
+        self.late |= !matches!(argument, Some(Node::A_Const(_)));
+        let text = argument.and_then(constant_text);
         let found = text
             .as_deref()
             .and_then(split_name)
+            .inspect(|(_, name)| self.spells(name))
             .and_then(|(schema, name)| match schema {
                 Some(schema) => self.world.catalog.relation_in(self.schema(&schema), &name).cloned(),
                 None => self

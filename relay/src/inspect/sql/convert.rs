@@ -21,6 +21,9 @@ impl Reader<'_> {
 
     pub fn find_type(&self, name: &nodes::TypeName) -> Option<(u32, bool)> {
         let names: Vec<&str> = name.names().iter().filter_map(nodes::String::sval).collect();
+        if let Some(name) = names.last() {
+            self.spells(name);
+        }
         let catalog = self.world.catalog;
         match names.as_slice() {
             [name] => {
@@ -86,6 +89,7 @@ impl Reader<'_> {
 
     /// `name(value)` where no function is called so: a conversion, if there is such a type. Says whether it is one.
     pub fn cast_by_name(&mut self, schema: Option<&str>, name: &str, from: u32) -> bool {
+        self.spells(name);
         let catalog = self.world.catalog;
         let found = match schema {
             Some(schema) => catalog.type_in(self.schema(schema), name).map(|ty| ty.oid),

@@ -63,6 +63,7 @@ impl Reader<'_> {
             Node::DropStmt(drop) => self.drop(drop),
             Node::CreateTrigStmt(trigger) => {
                 self.changes(SqlAction::Alter, trigger.relation());
+                self.only_for_writers(trigger.relation());
                 self.act(SqlAction::Create, self.resource_of(trigger.relation()));
                 let names: Vec<&str> = trigger.funcname().iter().filter_map(Node::as_str).collect();
                 match names.as_slice() {
@@ -95,6 +96,7 @@ impl Reader<'_> {
             Node::CreateStatsStmt(stats) => {
                 for range in stats.relations() {
                     self.changes(SqlAction::Alter, Some(range));
+                    self.only_for_writers(Some(range));
                 }
                 // Its expressions run whenever the table is analysed, and what they give is kept.
                 let range = stats.relations().iter().next();
@@ -148,6 +150,13 @@ impl Reader<'_> {
         }
     }
 
+    /// What the statement changes of a relation is nothing to who reads it.
+    fn only_for_writers(&mut self, range: Option<&nodes::RangeVar>) {
+        if let Some(relation) = range.and_then(|range| self.existing(range)) {
+            self.touched.for_writers.push(relation.name.clone());
+        }
+    }
+
     /// The relation as a resource, known or not.
     pub fn resource_of(&self, range: Option<&nodes::RangeVar>) -> Resource {
         let Some(range) = range else {
@@ -165,8 +174,10 @@ impl Reader<'_> {
         let name = range.relname().unwrap_or_default();
         let names: Vec<&str> = range.schemaname().into_iter().chain([name]).collect();
         let found = self.relation_by_names(&names);
-        if found.is_none() {
-            self.missing(action, &names);
+        match &found {
+            Some(relation) if names.len() == 1 => self.means(relation),
+            Some(_) => {}
+            None => self.missing(action, &names),
         }
         found
     }
@@ -231,6 +242,7 @@ impl Reader<'_> {
         let name: Arc<str> = Arc::from(range.relname().unwrap_or_default());
         self.tables.insert(format!("{schema}.{name}"));
         self.made.push(name.to_string());
+        self.touched.for_all.push(name.clone());
         for action in actions {
             self.act(*action, Resource::Table(schema.clone(), name.clone()));
         }
@@ -318,6 +330,7 @@ impl Reader<'_> {
                 // What a foreign key takes shows which values are there.
                 if let Some(relation) = constraint.pktable().and_then(|range| self.relation(range)) {
                     self.on_relation(SqlAction::Alter, &relation);
+                    self.touched.for_writers.push(relation.name.clone());
                     let source = self.source(&relation, None);
                     let mut names: Vec<String> = constraint
                         .pk_attrs()
@@ -416,6 +429,7 @@ impl Reader<'_> {
         self.expression(index.where_clause(), &env, Role::Decides);
         // Its functions run for every row.
         if self.functions.is_empty() {
+            self.touched.for_nobody.push(relation.name.clone());
             if let Some(name) = index.idxname() {
                 let mut made = (*relation).clone();
                 made.name = Arc::from(name);
@@ -423,6 +437,8 @@ impl Reader<'_> {
                 self.amend_index(made);
             }
             self.amendments.whole = true;
+        } else {
+            self.touched.for_writers.push(relation.name.clone());
         }
     }
 

@@ -53,7 +53,12 @@ impl Reader<'_> {
                 | ObjectType::OBJECT_SEQUENCE
                 | ObjectType::OBJECT_FOREIGN_TABLE
                 | ObjectType::OBJECT_INDEX => match self.relation_by_names(&names) {
-                    Some(relation) => dropped.push(relation),
+                    Some(relation) => {
+                        if names.len() == 1 {
+                            self.means(&relation);
+                        }
+                        dropped.push(relation);
+                    }
                     None => self.missing(SqlAction::Drop, &names),
                 },
                 ObjectType::OBJECT_SCHEMA => {

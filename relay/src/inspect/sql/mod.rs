@@ -13,6 +13,7 @@ mod administer;
 mod alter;
 mod amend;
 mod call;
+mod changes;
 mod convert;
 mod copy;
 mod define;
@@ -51,6 +52,7 @@ use crate::inspect::catalog::Catalog;
 use crate::inspect::masked::MaskedColumns;
 use crate::policy::{Action, Effect, SqlAction};
 
+pub use changes::{Changes, sorted as sorted_names};
 pub use pattern::Pattern;
 pub use read::{read, rows_written, view_lineage, without_comments};
 
@@ -103,6 +105,10 @@ pub struct Reading {
     pub refused: Option<Refused>,
     /// Names that the snapshot does not have: a newer snapshot may, or the server refuses them itself.
     pub unresolved: Vec<String>,
+    /// The names that its meaning rests on, as sorted numbers.
+    pub uses: Arc<[u64]>,
+    /// The names that it changes for everybody.
+    pub changes: Changes,
 }
 
 impl Reading {
@@ -110,6 +116,7 @@ impl Reading {
     pub fn uncertain(mut self) -> Self {
         self.touches_masked = Reach::BOTH;
         self.spreads = true;
+        self.changes = Changes::All;
         for statement in &mut self.statements {
             let unknown = Effect::new(SqlAction::Unknown, crate::policy::Resource::Connection);
             if !statement.effects.contains(&unknown) {
@@ -151,6 +158,11 @@ pub enum Refused {
     Encoding,
     /// An option of COPY that is not understood.
     CopyOption,
+    /// A name without schema is one of a permanent and of a temporary relation, and the statement changes one of them.
+    TwoOfAName {
+        /// The name.
+        name: String,
+    },
 }
 
 impl Refused {
@@ -164,6 +176,7 @@ impl Refused {
             }
             Self::Encoding => "COPY passes in UTF8 only".to_owned(),
             Self::CopyOption => "an option of COPY cannot be read".to_owned(),
+            Self::TwoOfAName { name } => format!("there is a temporary {name} and a permanent one"),
         }
     }
 
@@ -174,6 +187,7 @@ impl Refused {
             Self::SettingNotConstant => "write the name of the setting into the statement",
             Self::SearchPath => "send SET search_path on its own, with names written out",
             Self::Encoding => "leave out the ENCODING option",
+            Self::TwoOfAName { .. } => "write the schema too; that of temporary ones is pg_temp",
             Self::CopyOption => "write DELIMITER, NULL, QUOTE and ESCAPE as quoted constants",
         }
     }

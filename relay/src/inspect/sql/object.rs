@@ -160,6 +160,8 @@ impl Reader<'_> {
         } else {
             // Everything in a schema, functions, databases, …
             self.act(action, Resource::Connection);
+            // Whether a schema is searched goes by the right to use it.
+            self.touched.everything |= grant.objtype == ObjectType::OBJECT_SCHEMA;
         }
     }
 

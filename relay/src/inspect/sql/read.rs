@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pg_raw_parse::Node;
 
 use super::amend::apply;
+use super::changes::{Changes, sorted};
 use super::reader::Reader;
 use super::statement::{Outcome, finish, lineage};
 use super::{Kind, Lineage, MOST_TOKENS, Problem, Reading, Refused, Scope, Statement, World, parse};
@@ -39,6 +40,7 @@ pub fn without_comments(text: &str) -> String {
 fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading {
     let mut reading = Reading::default();
     let (mut tables, mut functions, mut unresolved) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut uses, mut changes) = (Vec::new(), Changes::Nothing);
     let mut earlier = Earlier::default();
     let mut path_changes = false;
     let several = parsed.statements(text.len()).nth(1).is_some();
@@ -75,6 +77,9 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
         let made = std::mem::take(&mut reader.made);
         let mut amendments = std::mem::take(&mut reader.amendments);
         let statement = finish(&mut reader, outcome, span);
+        let (mut words, touched) = reader.touched(&statement.effects, &made);
+        uses.append(&mut words);
+        changes = changes.and(&touched);
         if let Some(refused) = reader.refused.take() {
             reading.refused.get_or_insert(refused);
         }
@@ -111,6 +116,8 @@ fn read_parsed(text: &str, parsed: &parse::Parsed, world: &World<'_>) -> Reading
     reading.tables = tables.into_iter().collect();
     reading.functions = functions.into_iter().collect();
     reading.unresolved = unresolved.into_iter().collect();
+    reading.uses = sorted(uses);
+    reading.changes = changes;
     reading
 }
 
@@ -205,6 +212,7 @@ fn unreadable(text: &str, world: &World<'_>, problem: Problem) -> Reading {
         touches_masked,
         spreads: touches_masked.any(),
         problem: Some(problem),
+        changes: Changes::All,
         ..Reading::default()
     }
 }

@@ -1,9 +1,11 @@
 //! The state of reading one statement: what it found so far, and the few ways to add to it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::amend::Amendments;
+use super::changes::Touched;
 use super::scope::Shape;
 use super::{ColumnRef, Origin, Reach, Refused, World};
 use crate::inspect::catalog::{Event, Function, Relation, RelationKind, Rule};
@@ -37,6 +39,12 @@ pub(super) struct Reader<'w> {
     /// Relations of the same name that the search path finds behind the one that was named. Where that goes away before the server
     /// comes to look (a lock, a statement in front), the next one is meant.
     pub behind: HashMap<u32, Vec<Arc<Relation>>>,
+    /// A name in it is looked up only while it runs.
+    pub late: bool,
+    /// The numbers of the names that it rests on.
+    pub words: RefCell<Vec<u64>>,
+    /// The names that it changes.
+    pub touched: Touched,
     /// What it changes for the statements behind it.
     pub amendments: Amendments,
     /// Users' functions that it calls, or has called from now on.
@@ -69,6 +77,9 @@ impl<'w> Reader<'w> {
             pinned_setting: None,
             made: Vec::new(),
             behind: HashMap::new(),
+            late: false,
+            words: RefCell::default(),
+            touched: Touched::default(),
             amendments: Amendments::default(),
             called: Vec::new(),
             named: Vec::new(),
@@ -116,6 +127,7 @@ impl<'w> Reader<'w> {
     /// An action on a relation, and on the partitioned tables that it is a part of.
     pub fn on_relation(&mut self, action: SqlAction, relation: &Arc<Relation>) {
         for relation in self.with_ancestors(relation) {
+            self.spells(&relation.name);
             self.tables.insert(relation.qualified());
             self.touches_masked |= Reach {
                 client: self.world.masked.relation_masked(relation.oid),
@@ -214,6 +226,7 @@ impl<'w> Reader<'w> {
     /// A call of a user's function, by what finds it.
     pub fn call(&mut self, function: &Function, kind: CallKind) {
         self.called.push(function.oid);
+        self.spells(&function.name);
         self.call_named(
             function.schema.clone(),
             function.name.clone(),

@@ -7,7 +7,7 @@ use pg_raw_parse::nodes;
 use super::from::named;
 use super::reader::{Reader, has_rows, is_system, table};
 use super::scope::{Column, Shape, Source};
-use super::{ColumnRef, Origin};
+use super::{ColumnRef, Origin, Refused};
 use crate::inspect::catalog::{self, PROVISIONAL_OID, Relation, RelationKind, TEMPORARY};
 use crate::policy::{CallKind, SqlAction};
 
@@ -15,6 +15,7 @@ impl Reader<'_> {
     /// Reading rows of a relation: the effect, and what the relation itself reads and calls.
     pub fn read_relation(&mut self, relation: &Arc<Relation>) {
         self.named.push(relation.clone());
+        self.spells(&relation.name);
         if !has_rows(relation) {
             self.unknown();
         }
@@ -88,6 +89,7 @@ impl Reader<'_> {
     /// The relation that a name means; says so where there is none.
     pub fn relation(&mut self, range: &nodes::RangeVar) -> Option<Arc<Relation>> {
         let name = range.relname().unwrap_or_default();
+        self.spells(name);
         let found = match range.schemaname() {
             Some(schema) => self.world.catalog.relation_in(self.schema(schema), name).cloned(),
             None => self.along(name),
@@ -104,6 +106,7 @@ impl Reader<'_> {
 
     /// The relation that the search path finds, with those that stand behind it.
     pub fn along(&mut self, name: &str) -> Option<Arc<Relation>> {
+        self.spells(name);
         let catalog = self.world.catalog;
         let path = &self.world.scope.search_path;
         let (index, relation) = catalog.relation_along(path, name)?;
@@ -123,6 +126,17 @@ impl Reader<'_> {
             self.behind.insert(relation.oid, behind);
         }
         Some(relation.clone())
+    }
+
+    /// A statement that changes this relation names it without a schema. Where the session has a temporary one of that name it means
+    /// that one, as it would without a relay, which has them searched last.
+    pub fn means(&mut self, relation: &Relation) {
+        let temporary = self.world.catalog.relation_in(TEMPORARY, &relation.name).is_some();
+        if temporary && &*relation.schema != TEMPORARY {
+            self.refused.get_or_insert_with(|| Refused::TwoOfAName {
+                name: relation.name.to_string(),
+            });
+        }
     }
 
     /// Masked columns that a relation's column may turn out to be: that of the same name in a relation behind it, and those whose

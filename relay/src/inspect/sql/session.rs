@@ -62,6 +62,10 @@ impl Reader<'_> {
                     };
                     if let Some(relation) = self.object_of(action, range) {
                         self.on_relation(action, &relation);
+                        if action == SqlAction::Lock {
+                            // Who comes to it now would wait at the server, and keep this session from changing it.
+                            self.touched.locked.push(relation.name.clone());
+                        }
                     }
                 }
             }

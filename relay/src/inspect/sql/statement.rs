@@ -3,6 +3,7 @@
 use pg_raw_parse::raw::TransactionStmtKind;
 use pg_raw_parse::{Node, nodes};
 
+use super::changes::Changes;
 use super::expression::Role;
 use super::reader::Reader;
 use super::scope::{Env, Frame, Shape};
@@ -179,6 +180,9 @@ impl Reader<'_> {
         inner.parameters();
         let outcome = inner.statement(prepare.query());
         let statement = finish(&mut inner, outcome, 0..0);
+        let (mut words, changes) = inner.touched(&statement.effects, &[]);
+        self.words.get_mut().append(&mut words);
+        self.touched.everything |= changes != Changes::Nothing;
         self.tables.extend(statement.tables.iter().cloned());
         self.functions.extend(statement.functions.iter().cloned());
         self.touches_masked |= statement.touches_masked;
@@ -276,6 +280,9 @@ pub(super) fn finish(reader: &mut Reader<'_>, outcome: Outcome, span: std::ops::
             kind
         }
     };
+    if reader.late && reader.scope_changes {
+        reader.unknown();
+    }
     Statement {
         kind,
         effects: reader.finish(),

@@ -114,6 +114,8 @@ impl Reader<'_> {
         self.touches_masked |= inner.touches_masked;
         self.spreads |= inner.spreads;
         self.named.append(&mut inner.named);
+        self.words.get_mut().append(inner.words.get_mut());
+        self.touched.absorb(inner.touched);
         self.views_read.extend(inner.views_read);
         self.nodes = inner.nodes;
     }

@@ -261,6 +261,9 @@ impl Reader<'_> {
     fn target(&mut self, range: Option<&nodes::RangeVar>) -> Option<(Arc<Relation>, Source)> {
         let range = range?;
         let relation = self.relation(range)?;
+        if range.schemaname().is_none() {
+            self.means(&relation);
+        }
         let source = self.source(&relation, range.alias());
         Some((relation, source))
     }

@@ -10,7 +10,7 @@ mod rows;
 pub(crate) mod server;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -93,50 +93,103 @@ async fn parts(connection: &mut impl Queries, which: Which, around: Around) -> R
 /// The newest snapshot of one connection.
 #[derive(Debug, Default)]
 pub struct Catalogs {
-    current: ArcSwapOption<(Arc<Catalog>, Instant)>,
+    current: ArcSwapOption<Entry>,
     generations: AtomicU64,
-    stale: AtomicBool,
+    changes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    catalog: Arc<Catalog>,
+    began: Began,
+    /// A name was looked for in vain: it may be newer.
+    doubted: bool,
+}
+
+/// When the loading of a snapshot began: what it may not have seen yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    at: Instant,
+    /// How many changes of the target were known then.
+    pub changes: u64,
+}
+
+/// A snapshot, and how many changes of the target it has surely seen.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The snapshot.
+    pub catalog: Arc<Catalog>,
+    /// The changes.
+    pub changes: u64,
 }
 
 impl Catalogs {
     /// The newest snapshot, if one was ever loaded.
-    pub fn current(&self) -> Option<Arc<Catalog>> {
-        self.current.load().as_ref().map(|entry| entry.0.clone())
+    pub fn current(&self) -> Option<Known> {
+        self.current.load().as_ref().map(|entry| entry.known())
     }
 
-    /// The newest snapshot, if it is younger than `age` and nothing called it stale.
-    pub fn fresh(&self, age: Duration) -> Option<Arc<Catalog>> {
-        if self.stale.load(Ordering::Acquire) {
-            return None;
-        }
+    /// The newest snapshot, if it is younger than `age` and has seen every change.
+    pub fn fresh(&self, age: Duration) -> Option<Known> {
         let entry = self.current.load();
         let entry = entry.as_ref()?;
-        (entry.1.elapsed() < age).then(|| entry.0.clone())
+        (!entry.doubted && self.is_fresh(&entry.began, age)).then(|| entry.known())
     }
 
-    /// Says that the target changed: the next [`Catalogs::fresh`] finds nothing until a new snapshot is installed.
-    pub fn invalidate(&self) {
-        self.stale.store(true, Ordering::Release);
+    /// Whether what began to be loaded then is younger than `age` and has seen every change.
+    pub fn is_fresh(&self, began: &Began, age: Duration) -> bool {
+        began.changes == self.changes.load(Ordering::Acquire) && began.at.elapsed() < age
     }
 
-    /// Says that a load begins: an [`Catalogs::invalidate`] from here on outlives its [`Catalogs::install`].
-    pub fn begin(&self) {
-        self.stale.store(false, Ordering::Release);
+    /// Says that the target changed, and gives the change's number: the next [`Catalogs::fresh`] finds nothing until a snapshot is
+    /// installed whose loading begins from here on.
+    pub fn invalidate(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Says that the newest snapshot may lack something: the next [`Catalogs::fresh`] finds nothing until another is installed.
+    pub fn doubt(&self) {
+        if let Some(entry) = self.current.load().as_ref() {
+            self.current.store(Some(Arc::new(Entry {
+                catalog: entry.catalog.clone(),
+                began: entry.began,
+                doubted: true,
+            })));
+        }
+    }
+
+    /// Says that a load begins.
+    pub fn begin(&self) -> Began {
+        Began {
+            at: Instant::now(),
+            changes: self.changes.load(Ordering::Acquire),
+        }
     }
 
     /// Keeps a loaded snapshot and gives it its generation: that of the one before it, if nothing changed.
-    pub fn install(&self, mut catalog: Catalog) -> Arc<Catalog> {
-        let now = Instant::now();
-        if let Some(entry) = self.current.load().as_ref()
-            && entry.0.digest() == catalog.digest()
-        {
-            let kept = entry.0.clone();
-            self.current.store(Some(Arc::new((kept.clone(), now))));
-            return kept;
-        }
-        catalog.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
-        let catalog = Arc::new(catalog);
-        self.current.store(Some(Arc::new((catalog.clone(), now))));
+    pub fn install(&self, mut catalog: Catalog, began: Began) -> Arc<Catalog> {
+        let before = self.current.load();
+        let catalog = match before.as_ref() {
+            Some(entry) if entry.catalog.digest() == catalog.digest() => entry.catalog.clone(),
+            _ => {
+                catalog.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+                Arc::new(catalog)
+            }
+        };
+        self.current.store(Some(Arc::new(Entry {
+            catalog: catalog.clone(),
+            began,
+            doubted: false,
+        })));
         catalog
+    }
+}
+
+impl Entry {
+    fn known(&self) -> Known {
+        Known {
+            catalog: self.catalog.clone(),
+            changes: self.began.changes,
+        }
     }
 }

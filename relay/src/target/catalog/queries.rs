@@ -37,8 +37,10 @@ impl Which {
 /// `server_version_num`.
 pub const VERSION: &str = "SELECT current_setting('server_version_num')";
 
-/// Schemas.
-pub const SCHEMAS: &str = "SELECT {schema} FROM pg_namespace n WHERE {schemas}";
+/// Schemas, and who may use them: whether they are searched goes by that.
+pub const SCHEMAS: &str = "\
+SELECT {schema}, concat_ws(' ', has_schema_privilege(n.oid, 'USAGE'), n.nspowner, n.nspacl)
+FROM pg_namespace n WHERE {schemas}";
 
 /// oid, schema, name, kind, partition, parents.
 pub const RELATIONS: &str = "\

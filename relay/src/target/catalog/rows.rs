@@ -240,6 +240,9 @@ impl Reader {
 
     fn schema(&mut self, row: &Row<'_>) -> Option<()> {
         self.parts.schemas.push(row.text(0)?.to_owned());
+        self.parts
+            .searched
+            .push((row.text(0)?.to_owned(), row.text(1)?.to_owned()));
         Some(())
     }
 

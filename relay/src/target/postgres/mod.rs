@@ -11,13 +11,15 @@ mod names;
 mod queries;
 mod stream;
 mod tls;
+mod turns;
 
 pub use dial::{Dialled, cancel, dial};
 pub use error::DialError;
 pub use estimate::{Bound, Question};
-pub use names::{AGE, Changing, NamesError, TargetNames, Targets};
+pub use names::{AGE, NamesError, TargetNames, Targets};
 pub use queries::OwnConnection;
 pub use stream::TargetIo;
+pub use turns::{Claim, Session as TurnSession, Turn};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! What names mean at each target, shared by all sessions of a connection: one snapshot, loaded by one connection of the relay's own.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +9,15 @@ use hoop_shared::refusal::{Code, Refusal};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
+use super::turns::{self, Turns};
 use super::{DialError, OwnConnection, Question};
 use crate::config::{Connection, PostgresTarget, Target};
 use crate::inspect::catalog::Catalog;
+use crate::inspect::sql::Changes;
 use crate::inspect::sql::settings::PINS;
 use crate::mask::{Bindings, DatabaseId, KeepsBindings, Masks};
 use crate::store::StoreError;
-use crate::target::catalog::{Catalogs, LoadError, load};
+use crate::target::catalog::{Began, Catalogs, Known, LoadError, load};
 use crate::target::{Queries as _, Rows};
 
 /// How old a snapshot may be that a statement is read with. Nothing announces changes that do not come through the relay.
@@ -105,7 +106,7 @@ pub struct TargetNames {
     bound: ArcSwap<Bindings>,
     keeper: Arc<dyn KeepsBindings>,
     search_path: Mutex<Option<String>>,
-    changing: Arc<AtomicUsize>,
+    turns: Arc<Turns>,
 }
 
 /// The relay's own connection to a target.
@@ -120,16 +121,6 @@ struct Own {
     bound_to: Option<(u64, Arc<Masks>)>,
 }
 
-/// As long as this is kept, no snapshot is fresh: something is changing the catalog.
-#[derive(Debug)]
-pub struct Changing(Arc<AtomicUsize>);
-
-impl Drop for Changing {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 impl TargetNames {
     fn new(connection: Arc<Connection>, keeper: Arc<dyn KeepsBindings>) -> Self {
         Self {
@@ -139,7 +130,7 @@ impl TargetNames {
             bound: ArcSwap::default(),
             keeper,
             search_path: Mutex::default(),
-            changing: Arc::default(),
+            turns: Arc::default(),
         }
     }
 
@@ -150,26 +141,28 @@ impl TargetNames {
         }
     }
 
-    /// Says that something is sent that may change the target, until what is given is dropped.
-    pub fn changing(&self) -> Changing {
-        self.changing.fetch_add(1, Ordering::AcqRel);
-        Changing(self.changing.clone())
-    }
-
-    fn is_changing(&self) -> bool {
-        self.changing.load(Ordering::Acquire) > 0
+    /// Lets a session of the target take part in its turns.
+    pub fn join(&self) -> turns::Session {
+        self.turns.clone().join()
     }
 
     /// The snapshot, if it is fresh enough to read statements with.
-    pub fn fresh(&self) -> Option<Arc<Catalog>> {
-        if self.is_changing() {
-            return None;
-        }
+    pub fn fresh(&self) -> Option<Known> {
         self.catalogs.fresh(AGE)
     }
 
+    /// Says that a snapshot begins to be loaded that is not for all.
+    pub fn begin(&self) -> Began {
+        self.catalogs.begin()
+    }
+
+    /// Whether what began to be loaded then is fresh enough to read statements with.
+    pub fn is_fresh(&self, began: &Began) -> bool {
+        self.catalogs.is_fresh(began, AGE)
+    }
+
     /// The newest snapshot, however old.
-    pub fn newest(&self) -> Option<Arc<Catalog>> {
+    pub fn newest(&self) -> Option<Known> {
         self.catalogs.current()
     }
 
@@ -183,16 +176,16 @@ impl TargetNames {
         self.bound.load_full()
     }
 
-    /// The target changed.
-    pub fn changed(&self) {
-        self.catalogs.invalidate();
+    /// Names of the target have changed, and whose transaction did it has ended.
+    pub fn changed(&self, changes: Changes) {
+        self.turns.changed(changes, || self.catalogs.invalidate());
     }
 
     /// Whether a name that the snapshot does not have may be newer than it; then the next [`TargetNames::learn`] loads it again.
     pub fn doubt(&self) -> bool {
         let old = self.catalogs.fresh(NOT_FOUND).is_none();
         if old {
-            self.catalogs.invalidate();
+            self.catalogs.doubt();
         }
         old
     }
@@ -217,8 +210,8 @@ impl TargetNames {
         // Who waits here finds what the one before loaded.
         let mut own = self.own.lock().await;
         match self.catalogs.fresh(SOON) {
-            Some(catalog) if !self.is_changing() => Ok(catalog),
-            _ => self.load(&mut own).await,
+            Some(known) => Ok(known.catalog),
+            None => self.load(&mut own).await,
         }
     }
 
@@ -257,36 +250,28 @@ impl TargetNames {
 
     async fn load(&self, own: &mut Own) -> Result<Arc<Catalog>, NamesError> {
         if let Some(mut connection) = own.connection.take() {
-            self.catalogs.begin();
+            let began = self.catalogs.begin();
             match load(&mut connection).await {
                 Ok(catalog) => {
                     own.connection = Some(connection);
-                    return self.install(own, catalog).await;
+                    return self.install(own, catalog, began).await;
                 }
                 // It may have been idle for too long: a new one shows what is wrong.
                 Err(error) => tracing::debug!(%error, "the relay's own connection is lost"),
             }
         }
         let (mut connection, database) = self.open().await?;
-        self.catalogs.begin();
-        match load(&mut connection).await {
-            Ok(catalog) => {
-                own.connection = Some(connection);
-                own.database = database;
-                self.install(own, catalog).await
-            }
-            Err(error) => {
-                self.catalogs.invalidate();
-                Err(error.into())
-            }
-        }
+        let began = self.catalogs.begin();
+        let catalog = load(&mut connection).await?;
+        own.connection = Some(connection);
+        own.database = database;
+        self.install(own, catalog, began).await
     }
 
     /// Binds the masks to what was loaded, then lets it be used.
-    async fn install(&self, own: &mut Own, catalog: Catalog) -> Result<Arc<Catalog>, NamesError> {
-        let bound = self.bind(own, &catalog).await;
-        bound.inspect_err(|_| self.catalogs.invalidate())?;
-        Ok(self.catalogs.install(catalog))
+    async fn install(&self, own: &mut Own, catalog: Catalog, began: Began) -> Result<Arc<Catalog>, NamesError> {
+        self.bind(own, &catalog).await?;
+        Ok(self.catalogs.install(catalog, began))
     }
 
     async fn bind(&self, own: &mut Own, catalog: &Catalog) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use hoop_shared::refusal::{Code, Refusal};
 use super::expect::Expect;
 use super::judge::Judge;
 use super::names::{LONGEST_NAME, Meaning};
-use super::steps::reserved_name;
+use super::steps::{Steps, reserved_name};
 use super::{Conversation, Intake, Over, Passing};
 use crate::engine::postgres::codec::frame::{Frame, Side, client, header};
 use crate::engine::postgres::codec::frontend::{self, Execute, Named};
@@ -27,6 +27,14 @@ const BESIDE: usize = 64 << 10;
 impl<J: Judge> Conversation<J> {
     /// Takes the client's messages from `input` as far as they can be dealt with now.
     pub fn client_bytes(&mut self, input: &mut BytesMut) {
+        self.deal_with(input);
+        if self.expected.is_empty() && !self.is_held() {
+            // Nothing of what was read has passed.
+            self.judge.answered();
+        }
+    }
+
+    fn deal_with(&mut self, input: &mut BytesMut) {
         while self.over.is_none()
             && matches!(self.intake, Intake::Open)
             && self.expected.len() < self.bounds.outstanding
@@ -209,6 +217,16 @@ impl<J: Judge> Conversation<J> {
                 if let Some(statement) = &statement {
                     match self.judge.read(&statement.text, &statement.types) {
                         Ok(reading) => {
+                            let unit = self.unit(
+                                frame.bytes().clone(),
+                                statement.text.clone(),
+                                reading.clone(),
+                                Steps::none(&reading),
+                                Vec::new(),
+                            );
+                            if let Err(unready) = self.judge.turn(&unit, false) {
+                                return Ok(self.learn(unready, frame));
+                            }
                             let path = self.judge.search_path();
                             statement.still_means(Meaning { path, reading });
                         }

@@ -131,6 +131,8 @@ pub enum Unready {
     Estimate,
     /// The session's scope must be asked for in band.
     Scope,
+    /// Another session is changing what the unit names, or uses what it changes.
+    Turn,
 }
 
 /// Why a result cannot be masked. No row of it leaves.
@@ -240,6 +242,19 @@ pub trait Judge {
         let _ = unit;
         Ok(None)
     }
+
+    /// Takes the names of a unit, right before it is foreseen (`runs` is false) or judged: nobody else changes them until
+    /// [`Judge::answered`].
+    ///
+    /// # Errors
+    /// What must be waited for, or learnt again.
+    fn turn(&mut self, unit: &Unit, runs: bool) -> Result<(), Unready> {
+        let _ = (unit, runs);
+        Ok(())
+    }
+
+    /// The server knows what the names mean of all that was sent.
+    fn answered(&mut self) {}
 
     /// Says what to expect of a statement that is prepared. A refusal is recorded.
     fn foresee(&mut self, unit: Unit) -> Foresight;

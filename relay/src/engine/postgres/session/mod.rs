@@ -96,8 +96,8 @@ enum Intake {
     Open,
     /// Every outstanding answer, or that the server takes data.
     Answers,
-    /// What names mean, by the driver.
-    Learning,
+    /// What names mean, by the driver; `turn`: until others are done with them.
+    Learning { turn: bool },
     /// What names mean, by a question in band.
     Asking,
     /// Whether the server can parse what the relay cannot read.
@@ -222,6 +222,11 @@ impl<J: Judge> Conversation<J> {
         matches!(self.intake, Intake::Held(_))
     }
 
+    /// Whether a unit waits for other sessions.
+    pub fn waits_for_turn(&self) -> bool {
+        matches!(self.intake, Intake::Learning { turn: true })
+    }
+
     /// Whether the server owes no answer.
     pub fn is_settled(&self) -> bool {
         self.expected.is_empty()
@@ -234,14 +239,14 @@ impl<J: Judge> Conversation<J> {
 
     /// Names were learnt; the message that waits for them goes on.
     pub fn learnt(&mut self) {
-        if matches!(self.intake, Intake::Learning) {
+        if matches!(self.intake, Intake::Learning { .. }) {
             self.intake = Intake::Open;
         }
     }
 
     /// Names could not be learnt: the message that waits for them is refused.
     pub fn not_learnt(&mut self, refusal: &Refusal) {
-        if !matches!(self.intake, Intake::Learning) {
+        if !matches!(self.intake, Intake::Learning { .. }) {
             return;
         }
         self.intake = Intake::Open;

@@ -26,6 +26,9 @@ impl<J: Judge> Conversation<J> {
         if self.expected.is_empty() && self.over.is_none() {
             self.answered();
         }
+        if !self.is_held() && self.is_resolved() {
+            self.judge.answered();
+        }
         let settled = match self.intake {
             Intake::Answers => self.expected.is_empty() || self.copying,
             Intake::Trying(..) => self.expected.is_empty(),
@@ -39,6 +42,21 @@ impl<J: Judge> Conversation<J> {
         if between && self.over.is_none() && self.status != Status::Failed && self.judge.wants_scope() {
             self.ask_scope();
         }
+    }
+
+    /// Whether the server has found what the names mean of all that was sent: everything is answered, or the last statement gives
+    /// rows or takes data already, which may go on for hours.
+    fn is_resolved(&self) -> bool {
+        let mut expected = self.expected.iter();
+        let begun = match expected.next() {
+            None => return true,
+            Some(Expect::Query(run)) => {
+                run.rest().len() == 1 && (run.results > 0 || run.copy.is_some() || self.copying)
+            }
+            Some(Expect::Execute { portal, run }) => portal.told.get() || run.copy.is_some() || self.copying,
+            Some(_) => false,
+        };
+        begun && expected.all(|expect| matches!(expect, Expect::Sync { .. }))
     }
 
     fn answers(&mut self, input: &mut BytesMut) -> Result<(), DecodeError> {

@@ -11,7 +11,7 @@ use super::judge::{Judge, Unready};
 use super::known::Known;
 use super::names::{Meaning, Names, Prepared};
 use crate::inspect::catalog::TEMPORARY;
-use crate::inspect::sql::{Kind, Lineage, Reach, Statement};
+use crate::inspect::sql::{Changes, Kind, Lineage, Reach, Statement, sorted_names};
 use crate::policy::{Action, Effect, Resource, SqlAction, Standing};
 
 /// How deep EXECUTE may lead to EXECUTE.
@@ -60,6 +60,11 @@ fn sets(effect: &Effect) -> bool {
         effect.action,
         Action::Sql(SqlAction::Set | SqlAction::Configure | SqlAction::SetRole | SqlAction::Call | SqlAction::Unknown)
     )
+}
+
+/// Whether an effect changes who may do what.
+fn grants(effect: &Effect) -> bool {
+    matches!(effect.action, Action::Sql(SqlAction::Grant | SqlAction::Revoke))
 }
 
 /// It belongs to the session alone.
@@ -173,6 +178,10 @@ pub struct Steps {
     pub runs: Vec<(String, Arc<str>)>,
     /// Some result may hold a masked value.
     pub reach: Reach,
+    /// The names that their meaning rests on, as sorted numbers.
+    pub uses: Arc<[u64]>,
+    /// The names that they change for everybody.
+    pub changes: Changes,
 }
 
 impl Steps {
@@ -189,10 +198,17 @@ struct Found {
     effects: Vec<Effect>,
     runs: Vec<(String, Arc<str>)>,
     reach: Reach,
+    /// What those statements mean that they run by name.
+    readings: Vec<Rc<Known>>,
 }
 
 impl Found {
     fn steps(self, reading: &Known) -> Steps {
+        let (mut uses, mut changes) = (reading.uses.clone(), reading.changes.clone());
+        for run in &self.readings {
+            uses = sorted_names(uses.iter().chain(run.uses.iter()).copied().collect());
+            changes = changes.and(&run.changes);
+        }
         Steps {
             steps: self.steps.into(),
             effects: self.effects,
@@ -200,6 +216,8 @@ impl Found {
             functions: reading.functions.as_slice().into(),
             runs: self.runs,
             reach: self.reach,
+            uses,
+            changes,
             ..Steps::default()
         }
     }
@@ -334,6 +352,10 @@ impl<J: Judge> Resolver<'_, J> {
         let mut lineage = statement.lineage.clone();
         let mut reach = reach;
         let mut change = Change::of(statement).max(Change::of(outer));
+        if meaning.reading.changes == Changes::All && statement.effects.iter().any(grants) {
+            // Whether a schema is searched goes by the right to use it.
+            change = Change::Catalog;
+        }
         let mut sets = statement.effects.iter().any(sets);
         match &statement.kind {
             Kind::Prepare { name, .. } => {
@@ -374,6 +396,7 @@ impl<J: Judge> Resolver<'_, J> {
                     let step = self.statement(place, inner, inner, inner.touches_masked, depth + 1)?;
                     self.out.effects.extend(inner.effects.iter().cloned());
                     self.out.runs.push((name.clone(), prepared.text.clone()));
+                    self.out.readings.push(read.clone());
                     change = change.max(step.change);
                     sets |= step.sets;
                     reach |= step.reach;

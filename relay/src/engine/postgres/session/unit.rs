@@ -109,6 +109,9 @@ impl<J: Judge> Conversation<J> {
             reading: reading.clone(),
         };
         let unit = self.unit(frame.bytes().clone(), text.clone(), reading, steps, Vec::new());
+        if let Err(unready) = self.judge.turn(&unit, false) {
+            return Ok(self.learn(unready, frame));
+        }
         let name: Name = parse.name.into();
         let statement = Prepared::new(text, parse.types, None, Some(meaning));
         match self.judge.foresee(unit) {
@@ -219,6 +222,9 @@ impl<J: Judge> Conversation<J> {
     }
 
     fn judged(&mut self, frame: Frame, unit: Unit, launch: Launch) -> Flow {
+        if let Err(unready) = self.judge.turn(&unit, true) {
+            return self.learn(unready, frame);
+        }
         let tried = std::mem::take(&mut self.tried);
         match self.judge.judge(unit) {
             Verdict::Doubt(..) if !tried && !self.expected.is_empty() => {
@@ -333,7 +339,14 @@ impl<J: Judge> Conversation<J> {
         });
     }
 
-    fn unit(&self, bytes: Bytes, text: Arc<str>, reading: Rc<Known>, steps: Rc<Steps>, values: Vec<Value>) -> Unit {
+    pub(super) fn unit(
+        &self,
+        bytes: Bytes,
+        text: Arc<str>,
+        reading: Rc<Known>,
+        steps: Rc<Steps>,
+        values: Vec<Value>,
+    ) -> Unit {
         let facts = Facts {
             statement: text.clone(),
             tables: steps.tables.clone(),
@@ -357,7 +370,9 @@ impl<J: Judge> Conversation<J> {
         } else if unready == Unready::Scope {
             self.ask_scope();
         } else {
-            self.intake = Intake::Learning;
+            self.intake = Intake::Learning {
+                turn: unready == Unready::Turn,
+            };
             self.attention.push_back(Attention::Learn(unready));
         }
         Flow::Wait(frame)

@@ -1,5 +1,6 @@
 //! A unit that waits for people. Nothing of it has reached the target; what was shown is compared with what is, before it does.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hoop_shared::id::RequestId;
@@ -9,6 +10,7 @@ use hoop_shared::wire::run::{self, Says};
 use super::account::{Pen, parameters};
 use super::estimate::question_of_rows;
 use super::words;
+use super::world::kept_out;
 use crate::approval::{Ask, Outcome};
 use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::codec::write::{Report, Severity};
@@ -20,7 +22,7 @@ use crate::mask::Views;
 use crate::policy::{Action, Circumstances, Review, Verdict};
 use crate::record::Answer;
 use crate::session::{End, Session};
-use crate::target::postgres::TargetNames;
+use crate::target::postgres::{Claim, TargetNames, Turn, TurnSession};
 
 /// What a unit was read under.
 #[derive(Clone, Debug)]
@@ -45,6 +47,7 @@ pub(super) struct Details {
 pub(super) struct Hold {
     pub session: Arc<Session>,
     pub names: Arc<TargetNames>,
+    pub turns: Rc<TurnSession>,
     pub account: Pen,
     pub review: Review<Unit>,
     pub details: Details,
@@ -88,7 +91,15 @@ impl Hold {
             self.append(&event)?;
             return Err(told(refusal, &outcome));
         }
-        if let Err(refusal) = self.still_the_same(&request).await {
+        let taken = Taken {
+            turns: &self.turns,
+            passes: false,
+        };
+        let checked = match self.turn().await {
+            Ok(()) => self.still_the_same(&request).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = checked {
             let event = self.account.decision(Answer::Block, &request, refusal.message.clone());
             self.append(&event)?;
             return Err(refusal);
@@ -109,6 +120,9 @@ impl Hold {
         }
         // From here on its client cannot leave it: the result goes where the client is now.
         drop(waits);
+        let mut taken = taken;
+        taken.passes = true;
+        drop(taken);
         let permit = self.review.approve(approved);
         Released::spend(permit, self.session.grant().session(), operation)
             .ok_or_else(|| Refusal::new(Code::RelayFault, "the permit is for another session"))
@@ -116,6 +130,23 @@ impl Hold {
 
     fn rules(&self) -> Arc<[String]> {
         self.review.rules.as_slice().into()
+    }
+
+    /// Takes the unit's names: what is compared then stays so until the server has it.
+    async fn turn(&self) -> Result<(), Refusal> {
+        let unit = self.review.operation();
+        let claim = Claim {
+            uses: unit.steps.uses.clone(),
+            changes: unit.steps.changes.clone(),
+            in_transaction: self.status != Status::Idle,
+        };
+        // Whether they were changed is compared next, by all that was shown of them.
+        while self.turns.take(&claim, u64::MAX) != Turn::Granted {
+            if !self.turns.wait(&claim).await {
+                return Err(kept_out());
+            }
+        }
+        Ok(())
     }
 
     fn append(&self, event: &crate::record::Event) -> Result<u64, Refusal> {
@@ -265,6 +296,20 @@ impl Hold {
             return Err(words::blocked(grant, unit, reason, &rules, message.as_deref(), effect));
         }
         Ok(())
+    }
+}
+
+/// The turn of a unit that may still not pass.
+struct Taken<'a> {
+    turns: &'a TurnSession,
+    passes: bool,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.passes {
+            self.turns.give_back();
+        }
     }
 }
 

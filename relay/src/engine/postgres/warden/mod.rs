@@ -81,6 +81,63 @@ impl Warden {
         refusal
     }
 
+    /// What policy says of a unit.
+    fn decided(&mut self, unit: Unit) -> Verdict<Waiting> {
+        if let Some(refusal) = Self::fixed(&unit) {
+            self.refused(Some(unit), &refusal);
+            return Verdict::Refuse(refusal);
+        }
+        self.world.note(&unit);
+        let grant = self.session.grant();
+        match self.session.policies().decide(grant, unit) {
+            Decision::Allow(permit) => {
+                let recorded = self
+                    .account
+                    .statement(permit.operation(), Answer::Allow, permit.rules().clone());
+                self.world.passes(permit.operation());
+                let Ok(operation) = recorded else {
+                    return Verdict::Refuse(self.unrecorded());
+                };
+                if let Some(run) = self.session.run() {
+                    run.release(&permit.operation().steps.effects);
+                }
+                match Released::spend(permit, grant.session(), operation) {
+                    Some(released) => Verdict::Pass(released),
+                    None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the permit is for another session")),
+                }
+            }
+            Decision::Block(blocked) => {
+                let unit = &blocked.operation;
+                let refusal = words::blocked(
+                    grant,
+                    unit,
+                    blocked.reason,
+                    &blocked.rules,
+                    blocked.message.as_deref(),
+                    blocked.effect,
+                );
+                let effect = blocked.effect.and_then(|index| unit.steps.effects.get(index));
+                let unknown = effect
+                    .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
+                if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
+                    return Verdict::Doubt(Box::new(blocked.operation), refusal);
+                }
+                if self
+                    .account
+                    .statement(unit, Answer::Block, blocked.rules.as_slice().into())
+                    .is_err()
+                {
+                    return Verdict::Refuse(self.unrecorded());
+                }
+                Verdict::Refuse(refusal)
+            }
+            Decision::RequireApproval(review) => match self.world.details(review.operation()) {
+                Some(details) => Verdict::Hold(Waiting { review, details }),
+                None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the masks are not known")),
+            },
+        }
+    }
+
     /// A refusal that no policy can lift.
     fn fixed(unit: &Unit) -> Option<Refusal> {
         if let Some(refused) = &unit.reading.refused {
@@ -135,6 +192,14 @@ impl Judge for Warden {
         }
     }
 
+    fn turn(&mut self, unit: &Unit, runs: bool) -> Result<(), Unready> {
+        self.world.turn(unit, runs)
+    }
+
+    fn answered(&mut self) {
+        self.world.answered();
+    }
+
     fn foresee(&mut self, unit: Unit) -> Foresight {
         if let Some(refusal) = Self::fixed(&unit) {
             self.refused(Some(unit), &refusal);
@@ -178,59 +243,11 @@ impl Judge for Warden {
     }
 
     fn judge(&mut self, unit: Unit) -> Verdict<Waiting> {
-        if let Some(refusal) = Self::fixed(&unit) {
-            self.refused(Some(unit), &refusal);
-            return Verdict::Refuse(refusal);
+        let verdict = self.decided(unit);
+        if !matches!(verdict, Verdict::Pass(_)) {
+            self.world.stays();
         }
-        self.world.note(&unit);
-        let grant = self.session.grant();
-        match self.session.policies().decide(grant, unit) {
-            Decision::Allow(permit) => {
-                let recorded = self
-                    .account
-                    .statement(permit.operation(), Answer::Allow, permit.rules().clone());
-                self.world.passes(permit.operation());
-                let Ok(operation) = recorded else {
-                    return Verdict::Refuse(self.unrecorded());
-                };
-                if let Some(run) = self.session.run() {
-                    run.release(&permit.operation().steps.effects);
-                }
-                match Released::spend(permit, grant.session(), operation) {
-                    Some(released) => Verdict::Pass(released),
-                    None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the permit is for another session")),
-                }
-            }
-            Decision::Block(blocked) => {
-                let unit = &blocked.operation;
-                let refusal = words::blocked(
-                    grant,
-                    unit,
-                    blocked.reason,
-                    &blocked.rules,
-                    blocked.message.as_deref(),
-                    blocked.effect,
-                );
-                let effect = blocked.effect.and_then(|index| unit.steps.effects.get(index));
-                let unknown = effect
-                    .is_none_or(|effect| matches!(effect.action, Action::Sql(SqlAction::Unknown | SqlAction::Call)));
-                if blocked.reason == Reason::NotPermitted && unknown && is_doubtful(&unit.reading) {
-                    return Verdict::Doubt(Box::new(blocked.operation), refusal);
-                }
-                if self
-                    .account
-                    .statement(unit, Answer::Block, blocked.rules.as_slice().into())
-                    .is_err()
-                {
-                    return Verdict::Refuse(self.unrecorded());
-                }
-                Verdict::Refuse(refusal)
-            }
-            Decision::RequireApproval(review) => match self.world.details(review.operation()) {
-                Some(details) => Verdict::Hold(Waiting { review, details }),
-                None => Verdict::Refuse(Refusal::new(Code::RelayFault, "the masks are not known")),
-            },
-        }
+        verdict
     }
 
     fn mistrust(&mut self) {
@@ -340,6 +357,7 @@ impl Attend for Warden {
     fn learn(&mut self, what: Unready, in_band: InBand) -> LocalBoxFuture<'static, Result<Learnt, Refusal>> {
         world::learn(
             self.names.clone(),
+            self.world.waits(),
             what,
             in_band,
             self.world.around(),
@@ -360,15 +378,22 @@ impl Attend for Warden {
         status: Status,
     ) -> LocalBoxFuture<'static, Result<Released, Refusal>> {
         let Waiting { review, details } = review;
+        // It may pass without another word.
+        self.world.may_pass(review.operation());
         let hold = hold::Hold {
             session: self.session.clone(),
             names: self.names.clone(),
+            turns: self.world.waits().0,
             account: self.account.pen(),
             review,
             details,
             status,
         };
         hold.run(say).boxed_local()
+    }
+
+    fn changes_names(&self) -> bool {
+        self.world.changes_names()
     }
 
     fn cancel(&mut self) -> LocalBoxFuture<'static, ()> {

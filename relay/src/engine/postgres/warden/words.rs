@@ -96,7 +96,8 @@ fn keywords(text: &str) -> Vec<String> {
 
 /// A refusal as an error of the protocol: DETAIL with session and code, HINT with what to do next.
 pub(super) fn report(grant: &Grant, refusal: &Refusal) -> Report {
-    let mut report = Report::new(Severity::Error, refusal.code.sqlstate(), refusal.message.clone());
+    let code = refusal.sqlstate.as_deref().unwrap_or(refusal.code.sqlstate());
+    let mut report = Report::new(Severity::Error, code, refusal.message.clone());
     let mut detail = format!("session {}, code {}", grant.session(), refusal.code);
     if let Some(request) = &refusal.request {
         detail.push_str(&format!(", request {request}"));

@@ -16,13 +16,13 @@ use crate::engine::postgres::codec::backend::Status;
 use crate::engine::postgres::drive::InBand;
 use crate::engine::postgres::session::{Change, Known, Unit, Unready};
 use crate::inspect::catalog::{Catalog, Parts, TEMPORARY};
-use crate::inspect::sql::{Kind, Reach, Scope, World as Names, read};
+use crate::inspect::sql::{Changes, Kind, Reach, Scope, World as Names, read};
 use crate::mask::{Bindings, Cleared, Masks, Views};
 use crate::policy::{Action, Effect, Policies, SqlAction};
 use crate::session::Session;
 use crate::target::Rows;
-use crate::target::catalog::{Around, load_temporary, load_within};
-use crate::target::postgres::{AGE, Changing, Question, TargetNames};
+use crate::target::catalog::{Around, Began, load_temporary, load_within};
+use crate::target::postgres::{AGE, Claim, Question, TargetNames, Turn, TurnSession};
 
 /// What names mean.
 #[derive(Debug)]
@@ -36,8 +36,10 @@ pub(super) struct World {
     /// The session's temporary objects.
     temporary: Option<Box<Parts>>,
     temporary_stale: bool,
-    /// The catalog holds what only this session's transaction sees.
-    in_band: bool,
+    /// How many changes of the target `catalog` has seen.
+    known: u64,
+    /// The catalog holds what only this session's transaction sees, and was loaded then.
+    in_band: Option<Began>,
     /// The transaction changed the catalog since `catalog` was loaded.
     uncommitted: bool,
     /// It did at all.
@@ -49,8 +51,18 @@ pub(super) struct World {
     /// The search path was changed in this transaction: its end may change it back.
     scope_touched: bool,
     status: Status,
-    /// While what this session has sent may change the catalog for others.
-    changing: Option<Changing>,
+    /// A part in the turns of the target's sessions.
+    turns: Rc<TurnSession>,
+    /// Names were taken that may be in use at the server.
+    taken: bool,
+    /// They were taken for a unit that is being judged.
+    judging: bool,
+    /// What the unit claims that waits for its turn.
+    claimed: Claim,
+    /// Something was sent that changes names, and nobody was told since.
+    untold: bool,
+    /// The transaction has savepoints: not all of what it did is undone where it fails.
+    savepoints: bool,
     /// When the catalog was loaded for the message that waits.
     just_learnt: Option<Instant>,
     /// What is masked; `None`: not known yet.
@@ -73,9 +85,11 @@ pub(in crate::engine::postgres) enum Learnt {
     /// There is a fresh snapshot.
     Catalog,
     /// A snapshot as this session sees it.
-    InBand(Box<Catalog>),
+    InBand(Box<Catalog>, Began),
     /// The session's temporary objects.
     Temporary(Box<Parts>),
+    /// Nothing: it may be this session's turn.
+    Turn,
     /// How many rows a unit of these bytes would touch.
     Estimate(Bytes, Option<i64>),
 }
@@ -87,7 +101,8 @@ impl World {
             catalog: Arc::default(),
             temporary: None,
             temporary_stale: false,
-            in_band: false,
+            known: 0,
+            in_band: None,
             uncommitted: false,
             changed: false,
             scope: Scope::fresh(),
@@ -95,7 +110,12 @@ impl World {
             path: String::new(),
             scope_touched: false,
             status: Status::Idle,
-            changing: None,
+            turns: Rc::new(names.join()),
+            taken: false,
+            judging: false,
+            claimed: Claim::default(),
+            untold: false,
+            savepoints: false,
             just_learnt: None,
             views: None,
             policies: None,
@@ -139,7 +159,7 @@ impl World {
             Err(unready) => return Err(unready),
         }
         let reading = self.reading(text, types);
-        if !reading.unresolved.is_empty() && !self.in_band && self.names.doubt() {
+        if !reading.unresolved.is_empty() && self.in_band.is_none() && self.names.doubt() {
             return Err(Unready::Catalog);
         }
         Ok(reading)
@@ -149,22 +169,27 @@ impl World {
         if self.scope_stale {
             return Err(Unready::Scope);
         }
+        // What others change is seen in this transaction too.
+        if self
+            .in_band
+            .is_some_and(|began| !self.names.is_fresh(&began) && !self.just_learnt())
+        {
+            self.uncommitted = true;
+        }
         if self.uncommitted {
             return Err(Unready::CatalogInBand);
         }
-        if !self.in_band {
+        if self.in_band.is_none() {
             if self.temporary_stale {
                 return Err(Unready::Temporary);
             }
-            let learnt = self.just_learnt.take().is_some_and(|then| then.elapsed() < AGE);
-            let catalog = if learnt {
-                self.names.newest()
-            } else {
-                self.names.fresh()
-            };
-            let Some(catalog) = catalog else {
+            // What was loaded for this message serves it, whatever else has changed: its turn tells whether its own names have.
+            let learnt = if self.just_learnt() { self.names.newest() } else { None };
+            let Some(known) = self.names.fresh().or(learnt) else {
                 return Err(Unready::Catalog);
             };
+            let catalog = known.catalog;
+            self.known = known.changes;
             if self.names.is_aging() && self.refreshing.is_empty() {
                 let names = self.names.clone();
                 self.refreshing.spawn_local(async move {
@@ -175,8 +200,13 @@ impl World {
             }
             while self.refreshing.try_join_next().is_some() {}
             if !Arc::ptr_eq(&catalog, &self.shared) {
+                let same_path = catalog.searches_as(&self.shared);
                 self.shared = catalog;
                 self.masks = None;
+                if !same_path && self.generation > 0 && self.status != Status::Failed {
+                    self.scope_stale = true;
+                    return Err(Unready::Scope);
+                }
             }
             if self.masks.is_none() {
                 self.catalog = match &self.temporary {
@@ -187,6 +217,74 @@ impl World {
         }
         self.masked_now();
         Ok(())
+    }
+
+    /// The catalog was loaded for the message that waits, once.
+    fn just_learnt(&mut self) -> bool {
+        self.just_learnt.take().is_some_and(|then| then.elapsed() < AGE)
+    }
+
+    /// Takes the names of a unit that was just read.
+    pub(super) fn turn(&mut self, unit: &Unit, runs: bool) -> Result<(), Unready> {
+        // The server runs nothing now but the transaction's end.
+        if self.status == Status::Failed && unit.reading.statements.len() <= 1 {
+            return Ok(());
+        }
+        let claim = Claim {
+            uses: unit.steps.uses.clone(),
+            changes: if runs {
+                unit.steps.changes.clone()
+            } else {
+                Changes::Nothing
+            },
+            in_transaction: self.status != Status::Idle,
+        };
+        match self.turns.take(&claim, self.known) {
+            Turn::Granted => {
+                self.taken = true;
+                self.judging = runs;
+                Ok(())
+            }
+            Turn::Busy => {
+                self.claimed = claim;
+                Err(Unready::Turn)
+            }
+            Turn::Stale if self.in_band.is_some() => {
+                self.uncommitted = true;
+                Err(Unready::CatalogInBand)
+            }
+            Turn::Stale => Err(Unready::Catalog),
+        }
+    }
+
+    /// A unit is held: it takes its names when it is approved, and may pass then.
+    pub(super) fn may_pass(&mut self, unit: &Unit) {
+        self.taken = true;
+        self.passes(unit);
+    }
+
+    /// The unit that has taken its turn does not pass, or not now.
+    pub(super) fn stays(&mut self) {
+        if std::mem::take(&mut self.judging) {
+            self.turns.give_back();
+        }
+    }
+
+    /// What was sent has met what it names.
+    pub(super) fn answered(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            self.turns.answered();
+        }
+    }
+
+    /// Something was sent that changes names for others.
+    pub(super) fn changes_names(&self) -> bool {
+        self.untold
+    }
+
+    /// What must be waited for, and how.
+    pub(super) fn waits(&self) -> (Rc<TurnSession>, Claim) {
+        (self.turns.clone(), self.claimed.clone())
     }
 
     /// Closes the masks over the catalog again, where either changed, or what the principal may see unmasked.
@@ -268,10 +366,10 @@ impl World {
 
     /// The server knows names that the catalog does not have.
     pub(super) fn mistrust(&mut self) {
-        if self.in_band || self.changed {
+        if self.in_band.is_some() || self.changed {
             self.uncommitted = true;
         } else {
-            self.names.changed();
+            self.names.changed(Changes::All);
         }
     }
 
@@ -344,7 +442,7 @@ impl World {
 
     /// Whether the planner can be asked about a unit.
     pub(super) fn can_estimate(&self, unit: &Unit) -> bool {
-        question(unit, &self.scope, self.in_band).is_some()
+        question(unit, &self.scope, self.in_band.is_some()).is_some()
     }
 
     /// What the planner says about a unit.
@@ -354,7 +452,7 @@ impl World {
         {
             return Ok(rows);
         }
-        match question(unit, &self.scope, self.in_band) {
+        match question(unit, &self.scope, self.in_band.is_some()) {
             Some(question) => {
                 self.asked = Some((unit.bytes.clone(), question));
                 Err(Unready::Estimate)
@@ -390,6 +488,9 @@ impl World {
             self.scope_changed();
             self.scope_touched = true;
         }
+        if matches!(kind, Kind::Savepoint) {
+            self.savepoints = true;
+        }
         if matches!(kind, Kind::Commit | Kind::Rollback) && self.changed {
             // What follows may run before the server says that it is ready.
             self.settled();
@@ -404,20 +505,27 @@ impl World {
     /// A unit is about to be sent. From here on, until the server has answered, what it changes may hold for everybody, although
     /// nobody has been told: the client that does not read its answers keeps them from the relay.
     pub(super) fn passes(&mut self, unit: &Unit) {
+        self.judging = false;
         let commits = |kind: &Kind| self.changed && matches!(kind, Kind::Commit);
-        let changes = Change::of_effects(&unit.steps.effects) == Change::Catalog
+        self.untold |= Change::of_effects(&unit.steps.effects) == Change::Catalog
+            || unit.steps.changes == Changes::All
             || unit.reading.statements.iter().any(|statement| commits(&statement.kind));
-        if changes {
-            self.changing.get_or_insert_with(|| self.names.changing());
-        }
     }
 
     pub(super) fn ready(&mut self, status: Status) {
         self.status = status;
-        self.changing = None;
-        if status != Status::Idle {
+        // What fails is undone as a whole, but behind a savepoint.
+        if status == Status::Transaction || status == Status::Failed && self.savepoints {
             return;
         }
+        if std::mem::take(&mut self.untold) {
+            self.tell();
+        }
+        self.turns.ended();
+        if status == Status::Failed {
+            return;
+        }
+        self.savepoints = false;
         if self.scope_touched {
             self.scope_changed();
         }
@@ -427,21 +535,34 @@ impl World {
         }
     }
 
+    fn tell(&self) {
+        match self.turns.changes() {
+            Changes::Nothing => self.names.changed(Changes::All),
+            changes => self.names.changed(changes),
+        }
+    }
+
     /// The transaction that changed the catalog is over: everybody looks again.
     fn settled(&mut self) {
-        self.names.changed();
+        self.tell();
         self.changed = false;
         self.uncommitted = false;
-        self.in_band = false;
+        self.in_band = None;
         self.masks = None;
     }
 
     pub(super) fn learnt(&mut self, learnt: Learnt) {
         match learnt {
             Learnt::Catalog => self.just_learnt = Some(Instant::now()),
-            Learnt::InBand(catalog) => {
-                self.catalog = Arc::from(catalog);
-                self.in_band = true;
+            Learnt::InBand(catalog, began) => {
+                let catalog: Arc<Catalog> = Arc::from(catalog);
+                if !catalog.searches_as(&self.catalog) {
+                    self.scope_stale = true;
+                }
+                self.catalog = catalog;
+                self.known = began.changes;
+                self.just_learnt = Some(Instant::now());
+                self.in_band = Some(began);
                 self.uncommitted = false;
                 self.masks = None;
             }
@@ -449,6 +570,7 @@ impl World {
                 self.temporary_stale = false;
                 self.temporary_learnt(Some(parts));
             }
+            Learnt::Turn => {}
             Learnt::Estimate(bytes, rows) => self.estimated = Some((bytes, rows)),
         }
     }
@@ -457,8 +579,8 @@ impl World {
     pub(super) fn details(&self, unit: &Unit) -> Option<Details> {
         Some(Details {
             catalog: self.catalog.clone(),
-            base: self.names.newest().map_or(0, |catalog| catalog.generation),
-            in_band: self.in_band,
+            base: self.names.newest().map_or(0, |known| known.catalog.generation),
+            in_band: self.in_band.is_some(),
             temporary: self.temporary.clone(),
             scope: self.scope.clone(),
             views: self.views.clone()?,
@@ -467,16 +589,34 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // What it sent may have been done, although nobody saw the answer.
+        if self.untold {
+            self.tell();
+        }
+    }
+}
+
 /// Learns what is missing.
 pub(super) async fn learn(
     names: Arc<TargetNames>,
+    (turns, claim): (Rc<TurnSession>, Claim),
     what: Unready,
     mut in_band: InBand,
     around: Around,
     asked: Option<(Bytes, Question)>,
     connection: String,
 ) -> Result<Learnt, Refusal> {
+    let began = names.begin();
     let learnt = match what {
+        Unready::Turn => {
+            return if turns.wait(&claim).await {
+                Ok(Learnt::Turn)
+            } else {
+                Err(kept_out())
+            };
+        }
         Unready::Catalog | Unready::Scope => {
             return names.learn().await.map(|_| Learnt::Catalog).map_err(|error| {
                 tracing::warn!(%connection, error = &error as &dyn std::error::Error, "the catalog cannot be loaded");
@@ -492,7 +632,7 @@ pub(super) async fn learn(
         }
         Unready::CatalogInBand => load_within(&mut in_band, around)
             .await
-            .map(|catalog| Learnt::InBand(Box::new(catalog))),
+            .map(|catalog| Learnt::InBand(Box::new(catalog), began)),
         Unready::Temporary => load_temporary(&mut in_band, around)
             .await
             .map(|parts| Learnt::Temporary(Box::new(parts))),
@@ -505,6 +645,18 @@ pub(super) async fn learn(
         )
         .hint("end the transaction, and go on in the next one")
     })
+}
+
+/// The refusal of a unit that waited for others for too long.
+pub(super) fn kept_out() -> Refusal {
+    let mut refusal = Refusal::new(
+        Code::LimitExceeded,
+        "another session is changing what this statement names, or uses what it changes",
+    )
+    .hint("try again when that transaction has ended");
+    // lock_not_available: what the server says of a lock that takes too long.
+    refusal.sqlstate = Some("55P03".to_owned());
+    refusal
 }
 
 /// Where `pg_temp` will stand among the `known` schemas that are searched: first where the setting does not name it, last where it

@@ -127,12 +127,12 @@ fn a_snapshot_is_loaded_quickly_and_keeps_its_generation() {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let catalogs = crate::target::catalog::Catalogs::default();
-    let first = catalogs.install(runtime.block_on(load(&mut server)).unwrap());
-    let again = catalogs.install(runtime.block_on(load(&mut server)).unwrap());
+    let first = catalogs.install(runtime.block_on(load(&mut server)).unwrap(), catalogs.begin());
+    let again = catalogs.install(runtime.block_on(load(&mut server)).unwrap(), catalogs.begin());
     assert_eq!(first.generation, 1);
     assert_eq!(again.generation, 1, "nothing changed");
     server.ask("CREATE TABLE one_more (id int)").unwrap();
-    let changed = catalogs.install(runtime.block_on(load(&mut server)).unwrap());
+    let changed = catalogs.install(runtime.block_on(load(&mut server)).unwrap(), catalogs.begin());
     assert_eq!(changed.generation, 2);
     assert!(changed.relation_in("public", "one_more").is_some());
     assert!(catalogs.fresh(std::time::Duration::from_secs(60)).is_some());

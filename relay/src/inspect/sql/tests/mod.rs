@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Tests state what must be there.
 
 mod administration;
+mod changes;
 mod clients;
+mod copies;
 mod differential;
 mod generated;
 mod hostile;
