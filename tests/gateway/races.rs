@@ -455,3 +455,27 @@ fn a_change_that_outlives_its_session_is_not_forgotten() {
     let seen = lock.query("SELECT s || '' FROM scratch.v").text();
     assert!(!seen.contains(SSN), "{seen}");
 }
+
+#[test]
+fn who_changes_names_past_the_relay_keeps_nobody_else_waiting() {
+    let world = world();
+    let agent = world.person("agent");
+    let blocker = std::thread::spawn({
+        let database = world.database.clone();
+        let change = "ALTER TABLE public.customers ADD COLUMN more int; ALTER VIEW scratch.v RENAME COLUMN s TO t";
+        move || database.psql(&format!("BEGIN; {change}; SELECT pg_sleep(8); COMMIT"))
+    });
+    std::thread::sleep(MEANWHILE);
+    let mut reader = Wire::open(&agent);
+    let seen = reader.query("SELECT count(*) FROM orders");
+    assert!(seen.errors().is_empty(), "{}", seen.text());
+    // What the views mean that are changed, or use what is, nobody can know.
+    for view in ["v", "outer", "secret"] {
+        let seen = reader.query(&format!("SELECT s || '' FROM scratch.{view}")).text();
+        assert!(seen.contains("sql:unknown"), "{view}: {seen}");
+    }
+    assert!(!blocker.is_finished(), "it waited");
+    blocker.join().unwrap();
+    drop(reader);
+    hidden(&Wire::open(&agent).query("SELECT s FROM scratch.secret").text());
+}

@@ -43,9 +43,10 @@ pub fn describe_with(request: &Request, past: Option<&[Request]>, now: OffsetDat
     fact("connection", one_line(&request.connection));
     let estimate = request.details.iter().find(|(name, _)| is_estimate(name));
     if let Some((_, rows)) = estimate {
+        let plural = if rows == "1" { "row" } else { "rows" };
         fact(
             "estimate",
-            format!("{} rows, by the target's planner", escape::line(rows)),
+            format!("{} {plural}, by the target's planner", escape::line(rows)),
         );
     }
     if let Some(past) = past {

@@ -83,9 +83,19 @@ WHERE i.indrelid >= 16384 AND i.indrelid {ours} AND i.indisunique AND i.indisval
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
     WHERE k.collation_oid IS NOT NULL AND k.collation_oid <> a.attcollation)";
 
-/// oid, query.
+/// oid, query. The server would lock the view and what it uses to print the query: where somebody changes one of them, that would wait
+/// for the end of their transaction, and every session for it. Their queries are not known until then.
 pub const VIEWS: &str = "\
-SELECT c.oid, pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WITH locked AS MATERIALIZED (
+  SELECT l.relation FROM pg_locks l
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())),
+waiting AS MATERIALIZED (
+  SELECT relation AS view FROM locked
+  UNION SELECT r.ev_class FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+  WHERE r.rulename = '_RETURN' AND d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT relation FROM locked))
+SELECT c.oid, CASE WHEN c.oid NOT IN (SELECT view FROM waiting) THEN pg_get_viewdef(c.oid) END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('v','m') AND c.oid >= 16384 AND {schemas}";
 
 /// view, relation that its query uses.
