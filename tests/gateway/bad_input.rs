@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use hoop_tests::{Cluster, World, program};
+use hoop_tests::{Cluster, World, eventually, program};
 
 #[test]
 fn an_unknown_connection_names_the_nearest_ones() {
@@ -294,4 +294,32 @@ fn a_target_that_never_answers_is_given_up_in_time() {
     assert!(done.stderr.contains("does not answer in time"), "{}", done.stderr);
     assert!(started.elapsed() < Duration::from_secs(60));
     drop(listener);
+}
+
+#[test]
+fn an_expired_certificate_opens_nothing_whatever_the_clients_clock_says() {
+    let world = World::new().config("[session]\ncredential_ttl = \"10s\"").start();
+    let ana = world.person("ana");
+    let connect = ana.command(&["connect", "db-prod", "--", "true"]);
+    eventually("hoopctl itself finds the login expired", || {
+        (ana.hoopctl(&["connect", "db-prod", "--", "true"]).code == 244).then_some(())
+    });
+    let mut late = Command::new("faketime");
+    late.args(["-f", "-12s"])
+        .arg(connect.get_program())
+        .args(connect.get_args());
+    for (name, value) in connect.get_envs() {
+        match value {
+            Some(value) => late.env(name, value),
+            None => late.env_remove(name),
+        };
+    }
+    let done = hoop_tests::run(&mut late);
+    assert_eq!(done.code, 244, "{}", done.stderr);
+    assert!(
+        done.stderr.contains("expired") && done.stderr.contains("hoopctl login"),
+        "{}",
+        done.stderr
+    );
+    world.person("bo").psql("SELECT 1").expect_code(0);
 }
