@@ -300,20 +300,10 @@ fn a_target_that_never_answers_is_given_up_in_time() {
 fn an_expired_certificate_opens_nothing_whatever_the_clients_clock_says() {
     let world = World::new().config("[session]\ncredential_ttl = \"10s\"").start();
     let ana = world.person("ana");
-    let connect = ana.command(&["connect", "db-prod", "--", "true"]);
     eventually("hoopctl itself finds the login expired", || {
         (ana.hoopctl(&["connect", "db-prod", "--", "true"]).code == 244).then_some(())
     });
-    let mut late = Command::new("faketime");
-    late.args(["-f", "-12s"])
-        .arg(connect.get_program())
-        .args(connect.get_args());
-    for (name, value) in connect.get_envs() {
-        match value {
-            Some(value) => late.env(name, value),
-            None => late.env_remove(name),
-        };
-    }
+    let mut late = ana.command_at("-12s", &["connect", "db-prod", "--", "true"]);
     let done = hoop_tests::run(&mut late);
     assert_eq!(done.code, 244, "{}", done.stderr);
     assert!(

@@ -262,18 +262,7 @@ fn a_key_that_others_can_read_is_not_used_and_comes_with_the_command_that_mends_
 
 /// `hoopctl doctor` under a clock that is off by this much.
 fn at_another_time(person: &Person<'_>, offset: &str) -> Vec<Value> {
-    let doctor = person.command(&["doctor", "-o", "json"]);
-    let mut faked = std::process::Command::new("faketime");
-    faked
-        .args(["-f", offset])
-        .arg(doctor.get_program())
-        .args(doctor.get_args());
-    for (name, value) in doctor.get_envs() {
-        match value {
-            Some(value) => faked.env(name, value),
-            None => faked.env_remove(name),
-        };
-    }
+    let mut faked = person.command_at(offset, &["doctor", "-o", "json"]);
     run(&mut faked).expect_code(1).json().as_array().unwrap().clone()
 }
 

@@ -75,6 +75,23 @@ impl<'w> Person<'w> {
         command
     }
 
+    /// The same under a clock that is off by so much, as `faketime -f` has it: `+5m`.
+    pub fn command_at(&self, offset: &str, arguments: &[&str]) -> Command {
+        let told = self.command(arguments);
+        let mut command = Command::new("faketime");
+        command
+            .args(["-f", offset])
+            .arg(told.get_program())
+            .args(told.get_args());
+        for (name, value) in told.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     /// Runs `hoopctl` to its end.
     #[track_caller]
     pub fn hoopctl(&self, arguments: &[&str]) -> Finished {

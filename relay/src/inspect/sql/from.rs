@@ -279,6 +279,21 @@ pub(super) fn named(shape: Shape, alias: Option<&nodes::Alias>) -> Source {
     source
 }
 
+/// A source of columns each of which may hold whatever went into it; called `name` where it has no alias.
+pub(super) fn mixed(names: Vec<Arc<str>>, all: Origin, alias: Option<&nodes::Alias>, name: &str) -> Source {
+    let origin = Arc::new(all);
+    let column = |name| Column {
+        name,
+        origin: origin.clone(),
+        base: None,
+        ty: 0,
+    };
+    let columns = names.into_iter().map(column).collect();
+    let mut source = named(Shape { columns, open: None }, alias);
+    source.name.get_or_insert_with(|| Arc::from(name));
+    source
+}
+
 /// Renames the first columns.
 pub(super) fn rename<'n>(shape: &mut Shape, names: impl Iterator<Item = Node<'n>>) {
     for (index, name) in names.enumerate() {

@@ -8,9 +8,9 @@ use pg_raw_parse::{Node, nodes};
 
 use super::Origin;
 use super::expression::Role;
-use super::from::named;
+use super::from::{mixed, named};
 use super::reader::Reader;
-use super::scope::{Column, Env, Shape, Source};
+use super::scope::{Env, Shape, Source};
 use crate::policy::CallKind;
 
 /// `server_version_num` of the first server with constructors, aggregates and IS JSON.
@@ -246,19 +246,7 @@ impl Reader<'_> {
             }
             levels.extend(nested.into_iter().rev());
         }
-        let all = Arc::new(all);
-        let columns = names
-            .into_iter()
-            .map(|name| Column {
-                name,
-                origin: all.clone(),
-                base: None,
-                ty: 0,
-            })
-            .collect();
-        let mut source = named(Shape { columns, open: None }, table.alias());
-        source.name.get_or_insert_with(|| Arc::from("json_table"));
-        source
+        mixed(names, all, table.alias(), "json_table")
     }
 }
 

@@ -6,7 +6,7 @@ use pg_raw_parse::{Node, nodes};
 
 use super::Origin;
 use super::expression::Role;
-use super::from::named;
+use super::from::{mixed, named};
 use super::reader::Reader;
 use super::scope::{Column, Env, Shape, Source};
 
@@ -186,19 +186,7 @@ impl Reader<'_> {
             }
             columns.push(Arc::<str>::from(column.colname().unwrap_or_default()));
         }
-        let all = Arc::new(all);
-        let columns = columns
-            .into_iter()
-            .map(|name| Column {
-                name,
-                origin: all.clone(),
-                base: None,
-                ty: 0,
-            })
-            .collect();
-        let mut source = named(Shape { columns, open: None }, range.alias());
-        source.name.get_or_insert_with(|| Arc::from("xmltable"));
-        source
+        mixed(columns, all, range.alias(), "xmltable")
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 fn what_stands_behind_a_name_is_meant_too() {
     let Some(catalog) = catalog() else { return };
     let masked = masked(catalog);
-    let read_along = |path: &[&str], sql: &str| {
+    let reading_along = |path: &[&str], sql: &str| {
         let scope = Scope {
             search_path: path.iter().map(|schema| (*schema).to_owned()).collect(),
             ..Scope::fresh()
@@ -17,7 +17,10 @@ fn what_stands_behind_a_name_is_meant_too() {
             most_tokens: crate::inspect::sql::MOST_TOKENS,
             parameter_types: &[],
         };
-        let reading = read(sql, &world);
+        read(sql, &world)
+    };
+    let read_along = |path: &[&str], sql: &str| {
+        let reading = reading_along(path, sql);
         let effects = reading.statements.iter().flat_map(|statement| &statement.effects);
         effects.map(effect_text).collect::<Vec<_>>()
     };
@@ -39,6 +42,19 @@ fn what_stands_behind_a_name_is_meant_too() {
         "select id from customers where token = 'x'",
     );
     assert!(read.iter().any(|effect| effect.starts_with("infer")), "{read:?}");
+    // The rows of COPY may be those of the other table, too.
+    let masks_rows = |path: &[&str]| {
+        let reading = reading_along(path, "copy customers to stdout");
+        let Kind::CopyOut(out) = &reading.statements[0].kind else {
+            panic!("{reading:?}")
+        };
+        let Lineage::Columns(columns) = &out.lineage else {
+            panic!("{reading:?}")
+        };
+        columns.iter().any(|column| !column.derived.is_empty())
+    };
+    assert!(!masks_rows(&["pg_catalog", "app"]));
+    assert!(masks_rows(&["pg_catalog", "app", "public"]));
 }
 
 #[test]
